@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/lanes.h"
+
+#define LANES_MAX 4u
+#define QUEUE_MAX 8u /* jobs waiting in a lane */
+
+struct job {
+    lanes_func function; /* NULL: the lane ends */
+    void *target;
+    GBytes *data;
+};
+
+struct lane {
+    GThread *thread;
+    GMutex lock;
+    GCond changed;
+    GQueue jobs; /* of struct job * */
+    gboolean busy;
+};
+
+struct lanes {
+    unsigned n;
+    unsigned turn;
+    struct lane lane[LANES_MAX];
+};
+
+static struct job *
+take_job(struct lane *lane)
+{
+    g_mutex_lock(&lane->lock);
+    lane->busy = FALSE;
+    g_cond_broadcast(&lane->changed);
+    while (lane->jobs.length == 0)
+        g_cond_wait(&lane->changed, &lane->lock);
+    struct job *job = g_queue_pop_head(&lane->jobs);
+    lane->busy = TRUE;
+    g_cond_broadcast(&lane->changed);
+    g_mutex_unlock(&lane->lock);
+    return job;
+}
+
+static gpointer
+run_lane(gpointer data)
+{
+    struct lane *lane = data;
+    for (;;) {
+        struct job *job = take_job(lane);
+        gboolean last = job->function == NULL;
+        if (!last)
+            job->function(job->target, job->data);
+        g_clear_pointer(&job->data, g_bytes_unref);
+        g_free(job);
+        if (last)
+            return NULL;
+    }
+}
+
+struct lanes *
+lanes_new(unsigned n)
+{
+    struct lanes *lanes = g_new0(struct lanes, 1);
+    lanes->n = n != 0 ? MIN(n, LANES_MAX) : CLAMP(g_get_num_processors(), 1, LANES_MAX);
+    for (unsigned i = 0; i < lanes->n; i++) {
+        struct lane *lane = &lanes->lane[i];
+        g_mutex_init(&lane->lock);
+        g_cond_init(&lane->changed);
+        g_queue_init(&lane->jobs);
+        lane->thread = g_thread_new("lane", run_lane, lane);
+    }
+    return lanes;
+}
+
+unsigned
+lanes_next(struct lanes *lanes)
+{
+    return lanes->turn++ % lanes->n;
+}
+
+void
+lanes_push(struct lanes *lanes, unsigned number, lanes_func function, void *target, GBytes *data)
+{
+    struct lane *lane = &lanes->lane[number];
+    struct job *job = g_new0(struct job, 1);
+    job->function = function;
+    job->target = target;
+    job->data = data != NULL ? g_bytes_ref(data) : NULL;
+    g_mutex_lock(&lane->lock);
+    while (lane->jobs.length >= QUEUE_MAX)
+        g_cond_wait(&lane->changed, &lane->lock);
+    g_queue_push_tail(&lane->jobs, job);
+    g_cond_broadcast(&lane->changed);
+    g_mutex_unlock(&lane->lock);
+}
+
+void
+lanes_drain(struct lanes *lanes)
+{
+    for (unsigned i = 0; i < lanes->n; i++) {
+        struct lane *lane = &lanes->lane[i];
+        g_mutex_lock(&lane->lock);
+        while (lane->jobs.length > 0 || lane->busy)
+            g_cond_wait(&lane->changed, &lane->lock);
+        g_mutex_unlock(&lane->lock);
+    }
+}
+
+void
+lanes_free(struct lanes *lanes)
+{
+    if (lanes == NULL)
+        return;
+    for (unsigned i = 0; i < lanes->n; i++) {
+        struct lane *lane = &lanes->lane[i];
+        lanes_push(lanes, i, NULL, NULL, NULL);
+        g_thread_join(lane->thread);
+        g_mutex_clear(&lane->lock);
+        g_cond_clear(&lane->changed);
+    }
+    g_free(lanes);
+}
