@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli/option.h"
+
+#define LEVELS "community partner accepted certified"
+
+static const struct option rows[OPTION_N] = {
+    [OPTION_HELP] = {"help", 'h', OPTION_FLAG, NULL, COMPLETE_NONE, NULL, "show help and stop"},
+    [OPTION_WORKSPACE] = {"workspace", 'w', OPTION_TEXT, "DIR", COMPLETE_DIRECTORY, NULL,
+                          "keep depots, own profiles and cache in DIR"},
+    [OPTION_JSON] = {"json", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                     "print one JSON object instead of text"},
+    [OPTION_QUIET] = {"quiet", 'q', OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                      "no progress, no remarks; warnings and errors only"},
+    [OPTION_VERBOSE] = {"verbose", 'v', OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                        "say more about what is done"},
+    [OPTION_NO_PROGRESS] = {"no-progress", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                            "no progress bar and no progress lines"},
+    [OPTION_YES] = {"yes", 'y', OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                    "answer every question with yes"},
+    [OPTION_OFFLINE] = {"offline", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                        "use what was fetched before and ask no server"},
+    [OPTION_PROXY] = {"proxy", 0, OPTION_TEXT, "URL", COMPLETE_NONE, NULL,
+                      "reach servers through this http, https or socks proxy; '' for none "
+                      "(default: http_proxy, https_proxy, all_proxy)"},
+    [OPTION_PROXY_USER] = {"proxy-user", 0, OPTION_TEXT, "NAME", COMPLETE_NONE, NULL,
+                           "user name for the proxy"},
+    [OPTION_PROXY_PASSWORD_FILE] = {"proxy-password-file", 0, OPTION_TEXT, "FILE", COMPLETE_FILE,
+                                    NULL,
+                                    "first line of FILE is the password for the proxy; - is "
+                                    "standard input (default: SLIPWAY_PROXY_PASSWORD)"},
+    [OPTION_NO_PROXY] = {"no-proxy", 0, OPTION_TEXT, "LIST", COMPLETE_NONE, NULL,
+                         "hosts, domains and networks that are reached without the proxy, commas "
+                         "between (default: no_proxy)"},
+    [OPTION_CACERT] = {"cacert", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+                       "trust the authorities in this PEM file besides those of the system"},
+    [OPTION_INSECURE] = {"insecure", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                         "do not check the certificates of servers"},
+    [OPTION_USER] = {"user", 0, OPTION_TEXT, "NAME", COMPLETE_NONE, NULL,
+                     "user name for the servers of depots (default: ~/.netrc)"},
+    [OPTION_PASSWORD_FILE] = {"password-file", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+                              "first line of FILE is the password for the servers; - is standard "
+                              "input (default: SLIPWAY_PASSWORD)"},
+    [OPTION_CONNECT_TIMEOUT] = {"connect-timeout", 0, OPTION_NUMBER, "SECONDS", COMPLETE_NONE, NULL,
+                                "give up a connection that takes longer (default: 30)"},
+    [OPTION_STALL_TIMEOUT] = {"stall-timeout", 0, OPTION_NUMBER, "SECONDS", COMPLETE_NONE, NULL,
+                              "give up a transfer that brings nothing for so long (default: 60)"},
+    [OPTION_RETRIES] = {"retries", 0, OPTION_NUMBER, "N", COMPLETE_NONE, NULL,
+                        "attempts after a passing failure of the network (default: 4)"},
+    [OPTION_TRUST] = {"trust", 0, OPTION_LIST, "FILE", COMPLETE_FILE, NULL,
+                      "trust the certificates of this PEM file as signers of VIBs too"},
+    [OPTION_NO_SIGNATURE_CHECK] = {"no-signature-check", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                                   "do not check the signatures of VIBs"},
+
+    [OPTION_FILTER_NAME] = {"name", 'n', OPTION_LIST, "PATTERN", COMPLETE_NONE, NULL,
+                            "only those with such a name; * and ? stand for any text and any "
+                            "character"},
+    [OPTION_FILTER_VERSION] = {"version", 0, OPTION_LIST, "PATTERN", COMPLETE_NONE, NULL,
+                               "only those with such a version"},
+    [OPTION_FILTER_VENDOR] = {"vendor", 0, OPTION_LIST, "PATTERN", COMPLETE_NONE, NULL,
+                              "only those of such a vendor"},
+    [OPTION_FILTER_ACCEPTANCE] = {"acceptance", 0, OPTION_LIST, "LEVEL", COMPLETE_WORDS, LEVELS,
+                                  "only those of this acceptance level: community, partner, "
+                                  "accepted or certified"},
+    [OPTION_FILTER_TAG] = {"tag", 0, OPTION_LIST, "PATTERN", COMPLETE_NONE, NULL,
+                           "only those with such a software tag"},
+    [OPTION_FILTER_DEPOT] = {"depot", 0, OPTION_LIST, "PATTERN", COMPLETE_DEPOTS, NULL,
+                             "only those of such a depot, by its name or its location"},
+    [OPTION_FILTER_CHANNEL] = {"channel", 0, OPTION_LIST, "PATTERN", COMPLETE_NONE, NULL,
+                               "only those of such a channel: NAME or VENDOR/NAME"},
+    [OPTION_CREATED_AFTER] = {"created-after", 0, OPTION_TEXT, "DATE", COMPLETE_NONE, NULL,
+                              "only those released at or after DATE, such as 2024-03-01 or "
+                              "2024-03-01T12:00:00Z"},
+    [OPTION_CREATED_BEFORE] = {"created-before", 0, OPTION_TEXT, "DATE", COMPLETE_NONE, NULL,
+                               "only those released before DATE"},
+    [OPTION_NEWEST] = {"newest", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                       "of each name only the highest version that passed the rest"},
+    [OPTION_SORT] = {"sort", 0, OPTION_TEXT, "BY", COMPLETE_WORDS, "name version vendor date",
+                     "order by name, version, vendor or date"},
+    [OPTION_REVERSE] = {"reverse", 'r', OPTION_FLAG, NULL, COMPLETE_NONE, NULL, "turn the order"},
+
+    [OPTION_DEPOT_NAME] = {"name", 'n', OPTION_TEXT, "NAME", COMPLETE_NONE, NULL,
+                           "call the depot NAME (default: the name of the known depot, or depot1, "
+                           "depot2, ...)"},
+    [OPTION_TOKEN_FILE] = {"token-file", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+                           "first line of FILE is the download token that takes the place of "
+                           "{token} in the location; - is standard input (default: SLIPWAY_TOKEN)"},
+
+    [OPTION_UNPACK] = {"unpack", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                       "unpack the payloads too, each into a directory of its name"},
+    [OPTION_OUTPUT] = {"output", 'o', OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+                       "write to FILE; required"},
+    [OPTION_VIB_NAME] = {"name", 'n', OPTION_TEXT, "NAME", COMPLETE_NONE, NULL,
+                         "name of the VIB; required"},
+    [OPTION_VIB_VERSION] = {"version", 0, OPTION_TEXT, "VERSION", COMPLETE_NONE, NULL,
+                            "version, such as 1.2.3-1; required"},
+    [OPTION_VIB_VENDOR] = {"vendor", 0, OPTION_TEXT, "VENDOR", COMPLETE_NONE, NULL,
+                           "vendor, without blanks; required"},
+    [OPTION_SUMMARY] = {"summary", 0, OPTION_TEXT, "TEXT", COMPLETE_NONE, NULL,
+                        "one line about it (default: the name)"},
+    [OPTION_VIB_DESCRIPTION] = {"description", 0, OPTION_TEXT, "TEXT", COMPLETE_NONE, NULL,
+                                "more about it (default: the summary)"},
+    [OPTION_RELEASE_DATE] = {"release-date", 0, OPTION_TEXT, "DATE", COMPLETE_NONE, NULL,
+                             "ISO 8601 (default: SOURCE_DATE_EPOCH, else 1970-01-01)"},
+    [OPTION_PAYLOAD_NAME] = {"payload-name", 0, OPTION_TEXT, "NAME", COMPLETE_NONE, NULL,
+                             "name of the payload (default: made from the name)"},
+    [OPTION_DEPENDS] = {"depends", 0, OPTION_LIST, "WISH", COMPLETE_NONE, NULL,
+                        "needs this: a name, or 'name >= version'"},
+    [OPTION_CONFLICTS] = {"conflicts", 0, OPTION_LIST, "WISH", COMPLETE_NONE, NULL,
+                          "cannot be together with this"},
+    [OPTION_REPLACES] = {"replaces", 0, OPTION_LIST, "WISH", COMPLETE_NONE, NULL,
+                         "takes the place of this"},
+    [OPTION_PROVIDES] = {"provides", 0, OPTION_LIST, "NAME", COMPLETE_NONE, NULL,
+                         "offers this to others: a name, or 'name = version'"},
+    [OPTION_TAG] = {"tag", 0, OPTION_LIST, "TAG", COMPLETE_NONE, NULL, "software tag"},
+    [OPTION_PLATFORM] = {"platform", 0, OPTION_LIST, "VERSION", COMPLETE_NONE, NULL,
+                         "release of ESXi that it is for, such as 8.0 (default: any)"},
+    [OPTION_MAINTENANCE_MODE] = {"maintenance-mode", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                                 "installing it needs maintenance mode"},
+    [OPTION_LIVE_INSTALL] = {"live-install", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                             "it can be installed without a restart"},
+    [OPTION_STATELESS_READY] = {"stateless-ready", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                                "it works on hosts without a disk"},
+    [OPTION_CLAIM_ACCEPTANCE] = {"acceptance", 0, OPTION_TEXT, "LEVEL", COMPLETE_WORDS, LEVELS,
+                                 "level that it claims (default: community; any other needs a "
+                                 "signature to be believed)"},
+
+    [OPTION_CLONE] = {"clone", 'c', OPTION_TEXT, "PROFILE", COMPLETE_PROFILES, NULL,
+                      "begin with the VIBs of this profile"},
+    [OPTION_NEW_NAME] = {"name", 'n', OPTION_TEXT, "NAME", COMPLETE_NONE, NULL, "new name"},
+    [OPTION_VENDOR] = {"vendor", 0, OPTION_TEXT, "VENDOR", COMPLETE_NONE, NULL,
+                       "vendor of the profile"},
+    [OPTION_DESCRIPTION] = {"description", 0, OPTION_TEXT, "TEXT", COMPLETE_NONE, NULL,
+                            "text about the profile"},
+    [OPTION_ACCEPTANCE] = {"acceptance", 'a', OPTION_TEXT, "LEVEL", COMPLETE_WORDS, LEVELS,
+                           "acceptance level: community, partner, accepted or certified"},
+    [OPTION_READ_ONLY] = {"read-only", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                          "allow no change from now on"},
+    [OPTION_ADD_DEPOT] = {"depot", 0, OPTION_LIST, "PATTERN", COMPLETE_DEPOTS, NULL,
+                          "add everything in such a depot, by its name or its location"},
+    [OPTION_ADD_CHANNEL] = {"channel", 0, OPTION_LIST, "PATTERN", COMPLETE_NONE, NULL,
+                            "add everything in such a channel, NAME or VENDOR/NAME (of that depot, "
+                            "with --depot)"},
+    [OPTION_LOWER_ACCEPTANCE] = {"lower-acceptance", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                                 "lower the level of the profile as far as its VIBs need"},
+    [OPTION_FORCE] = {"force", 'f', OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                      "go on although rules are broken or something is replaced"},
+    [OPTION_OVERWRITE] = {"overwrite", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                          "replace what is there already"},
+    [OPTION_ISO] = {"iso", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                    "write an installation ISO whatever the ending of FILE"},
+    [OPTION_BUNDLE] = {"bundle", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                       "write an offline bundle whatever the ending of FILE"},
+    [OPTION_NO_INSTALLER] = {"no-installer", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                             "leave the installer out"},
+    [OPTION_KERNEL_OPTION] = {"kernel-option", 0, OPTION_LIST, "OPTION", COMPLETE_NONE, NULL,
+                              "append OPTION to the options of the boot loader's kernel line"},
+    [OPTION_KICKSTART] = {"kickstart", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+                          "put this kickstart script on the ISO and start it"},
+    [OPTION_BASE_ISO] = {"base-iso", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+                         "take archives that no depot has from this ISO of the same release"},
+    [OPTION_ADD] =
+        {"add", 0, OPTION_LIST, "PACKAGE", COMPLETE_PACKAGES, NULL,
+         "add this: a .vib file, a bundle .zip, a driver .tgz, a name, name=version or a "
+         "VIB id"},
+    [OPTION_REMOVE] = {"remove", 0, OPTION_LIST, "VIB", COMPLETE_NONE, NULL,
+                       "remove this VIB, by name or id"},
+    [OPTION_LOCKED] = {"locked", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                       "take exactly the VIBs of the lock file, or fail"},
+    [OPTION_LOCK] = {"lock", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+                     "lock file (default: the recipe's name with .lock)"},
+};
+
+const struct option *
+option_row(enum option_id id)
+{
+    g_assert(id > OPTION_END && id < OPTION_N);
+    return &rows[id];
+}
+
+gboolean
+option_is_global(enum option_id id)
+{
+    return id < OPTION_GLOBAL_N;
+}
+
+char *
+option_usage(enum option_id id)
+{
+    const struct option *row = option_row(id);
+    char letter[] = {'-', row->letter, ',', ' ', '\0'};
+    return g_strdup_printf("%s--%s%s%s", row->letter != 0 ? letter : "    ", row->name,
+                           row->argument != NULL ? " " : "",
+                           row->argument != NULL ? row->argument : "");
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* session.h: one run of one command: its arguments, its voice, and the workspace, the depots and
+ * the network settings it works with, each made when it is first asked for.
+ *
+ * What is returned is borrowed and stays until the session ends, but for what workspace.h says.
+ * One thread. */
+#pragma once
+
+#include "base/auto_ptr.h"
+#include "cli/arguments.h"
+#include "cli/ui.h"
+#include "esx/image_export.h"
+#include "esx/workspace.h"
+
+struct session;
+
+/* Borrows both. */
+struct session *session_new(const struct arguments *arguments, struct ui *ui);
+void session_free(struct session *session);
+AUTO_PTR_DEFINE(session, session_free)
+
+const struct arguments *session_arguments(const struct session *session);
+struct ui *session_ui(const struct session *session);
+struct progress *session_progress(const struct session *session);
+
+/* The options of this run. */
+gboolean session_flag(const struct session *session, enum option_id id);
+const char *session_text(const struct session *session, enum option_id id);
+const char *const *session_list(const struct session *session, enum option_id id);
+const char *session_operand(const struct session *session, guint index);
+/* From operand number `first` on, ended by NULL. */
+const char *const *session_operands(const struct session *session, guint first);
+/* An option that must be there: NULL with SLIPWAY_ERROR_USAGE when it is not. */
+const char *session_required(const struct session *session, enum option_id id, GError **error);
+/* TRUE when the option was not given (*ret_level stays) or is a level; else SLIPWAY_ERROR_USAGE. */
+gboolean session_acceptance(const struct session *session, enum option_id id,
+                            enum acceptance *ret_level, GError **error);
+
+/* Each NULL on failure. */
+struct workspace *session_workspace(struct session *session, GError **error);
+struct depot_context *session_context(struct session *session, GError **error);
+/* The connected depots, loaded. */
+struct depot_set *session_depots(struct session *session, GError **error);
+
+/* *ret_store is NULL with --no-signature-check, which is warned about. */
+gboolean session_trust(struct session *session, const struct trust_store **ret_store,
+                       GError **error);
+
+/* A secret: from the file that option `id` names, else from the environment variable, else NULL
+ * without an error.  Kept by the session. */
+gboolean session_secret(struct session *session, enum option_id id, const char *variable,
+                        const char **ret_secret, GError **error);
+
+/* A profile of the workspace, or else of a depot. */
+const struct profile *session_find_profile(struct session *session, const char *text,
+                                           GError **error);
+/* Hold the workspace's lock and copy one of its profiles to change it.  A profile that only a
+ * depot has is SLIPWAY_ERROR_READ_ONLY. */
+struct profile *session_edit_profile(struct session *session, const char *text, GError **error);
+
+/* TRUE for what can only be a file: it ends in .vib or .zip. */
+gboolean session_is_file(const char *text);
+/* Packages (of struct package *) that `texts` name, appended to `ret`.  A file is connected to the
+ * workspace first, and all that is in it is meant. */
+gboolean session_resolve(struct session *session, const char *const *texts, GPtrArray *ret,
+                         GError **error);
+
+/* May `output` be written?  *ret_overwrite: also if it is there, because of --overwrite or --force
+ * or because the user was asked and said so.  SLIPWAY_ERROR_EXISTS, SLIPWAY_ERROR_CANCELLED. */
+gboolean session_overwrite(struct session *session, const char *output, gboolean *ret_overwrite,
+                           GError **error);
+
+/* What every export takes from the options; `depots` as given, may be NULL. */
+gboolean session_export(struct session *session, const char *output, struct depot_set *depots,
+                        struct image_export *ret, GError **error);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* session_intern.h: what the files of the session share among themselves. */
+#pragma once
+
+#include "cli/session.h"
+
+struct session {
+    const struct arguments *arguments;
+    struct ui *ui;
+    struct workspace *workspace;
+    struct http_client *client;
+    struct http_cache *cache;
+    char *downloads;
+    struct depot_context context;
+    gboolean context_ready;
+    struct depot_set *depots;
+    struct trust_store *trust;
+    GPtrArray *secrets; /* of char * */
+};
