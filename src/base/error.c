@@ -20,7 +20,7 @@ static const struct {
     [SLIPWAY_ERROR_NETWORK] = {8, "network", "a server does not answer, or answers wrongly"},
     [SLIPWAY_ERROR_DENIED] = {9, "denied", "a server or proxy wants (other) credentials"},
     [SLIPWAY_ERROR_IO] = {10, "io", "the local disk is full, read-only, forbidden or failing"},
-    [SLIPWAY_ERROR_EXISTS] = {11, "exists", "the target exists already; --force replaces it"},
+    [SLIPWAY_ERROR_EXISTS] = {11, "exists", "the target exists already; --overwrite replaces it"},
     [SLIPWAY_ERROR_READ_ONLY] = {12, "read-only", "the image profile is read-only; clone it"},
     [SLIPWAY_ERROR_UNSUPPORTED] = {13, "unsupported", "a format that is known but not handled"},
     [SLIPWAY_ERROR_BUSY] = {14, "busy", "another slipway holds the workspace"},

@@ -25,7 +25,7 @@ enum slipway_error {
     SLIPWAY_ERROR_NETWORK,     /* a server that does not answer, or answers wrongly */
     SLIPWAY_ERROR_DENIED,      /* 401, 403, 407: credentials or permission */
     SLIPWAY_ERROR_IO,          /* the local disk: full, read-only, permission, I/O error */
-    SLIPWAY_ERROR_EXISTS,      /* would overwrite something; --force does */
+    SLIPWAY_ERROR_EXISTS,      /* would overwrite something; --overwrite does */
     SLIPWAY_ERROR_READ_ONLY,   /* the thing refuses changes (read-only profile) */
     SLIPWAY_ERROR_UNSUPPORTED, /* a format or feature that is known but not handled */
     SLIPWAY_ERROR_BUSY,        /* another process holds the lock */

@@ -12,7 +12,7 @@
 #define SECRET_MIN 4
 
 static GMutex lock;
-static GHashTable *forms; /* a set: every secret in every form; kept to the end */
+static GHashTable *forms; /* a set: every secret in every form */
 
 /* g_uri_escape_string() writes %2F; servers and people also write %2f. */
 static char *
@@ -40,6 +40,22 @@ secret_register(const char *secret)
     g_hash_table_add(forms, g_strdup(secret));
     g_hash_table_add(forms, escaped);
     g_hash_table_add(forms, lower);
+    g_mutex_unlock(&lock);
+}
+
+void
+secret_forget_all(void)
+{
+    g_mutex_lock(&lock);
+    GHashTableIter iter;
+    gpointer form = NULL;
+    if (forms != NULL) {
+        g_hash_table_iter_init(&iter, forms);
+        while (g_hash_table_iter_next(&iter, &form, NULL)) {
+            g_hash_table_iter_steal(&iter);
+            secret_free(form);
+        }
+    }
     g_mutex_unlock(&lock);
 }
 

@@ -16,6 +16,10 @@
  * ordinary text). */
 void secret_register(const char *secret);
 
+/* Overwrite and forget every registered secret: between two inputs that have nothing to do with
+ * each other, as in tests. */
+void secret_forget_all(void);
+
 /* `text` with every registered secret replaced by `***`.  Free with g_free(). */
 char *secret_redact(const char *text);
 

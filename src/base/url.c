@@ -9,6 +9,8 @@
 
 /* Shortest run of characters that can be a token. */
 #define TOKEN_MIN 20
+/* In it is a run of so many letters and digits; names of words with dashes have none. */
+#define TOKEN_RUN_MIN 12
 #define BASENAME_MAX 100
 
 struct span {
@@ -89,13 +91,16 @@ static gboolean
 token_like(struct span span)
 {
     gboolean letters = FALSE, digits = FALSE;
+    gsize run = 0, longest = 0;
     for (gsize i = 0; i < span.length; i++) {
         letters |= g_ascii_isalpha(span.text[i]);
         digits |= g_ascii_isdigit(span.text[i]);
         if (!g_ascii_isalnum(span.text[i]) && strchr("_~=-", span.text[i]) == NULL)
             return FALSE;
+        run = g_ascii_isalnum(span.text[i]) ? run + 1 : 0;
+        longest = MAX(longest, run);
     }
-    return span.length >= TOKEN_MIN && letters && digits;
+    return span.length >= TOKEN_MIN && longest >= TOKEN_RUN_MIN && letters && digits;
 }
 
 static gboolean
@@ -298,6 +303,9 @@ url_resolve(const char *base, const char *reference, GError **error)
         return error_null(error, SLIPWAY_ERROR_CORRUPT, "%s is no http or https URL", shown);
     if (g_uri_get_host(uri) == NULL || *g_uri_get_host(uri) == '\0')
         return error_null(error, SLIPWAY_ERROR_CORRUPT, "%s names no host", shown);
+    /* GLib ends a host at a `;`, others do not: nobody means such a URL. */
+    if (*g_uri_get_path(uri) != '\0' && *g_uri_get_path(uri) != '/')
+        return error_null(error, SLIPWAY_ERROR_CORRUPT, "%s is no http or https URL", shown);
 
     g_autofree char *url = g_uri_join(
         G_URI_FLAGS_ENCODED, g_uri_get_scheme(uri), g_uri_get_userinfo(uri), g_uri_get_host(uri),

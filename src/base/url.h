@@ -24,8 +24,9 @@ char *url_origin(const char *url);
 
 /* `url` as it may be shown: the password of `user:password@` and every value of
  * a query as `***`, and any path segment that looks like a token: 20 or more
- * characters of [A-Za-z0-9_~=-] with both letters and digits and no dot, or the
- * first path segment of a dl.broadcom.com URL.  A user name that looks like a token
+ * characters of [A-Za-z0-9_~=-] with both letters and digits, 12 of these in a row,
+ * and no dot (`lsuv2-lsiv2-drivers-plugin` is a name), or the first path segment of
+ * a dl.broadcom.com URL.  A user name that looks like a token
  * and a fragment are hidden too.  Also runs secret_redact(). */
 char *url_redact(const char *url);
 

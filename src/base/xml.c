@@ -63,6 +63,8 @@ end_element(void *data, const xmlChar *name, const xmlChar *prefix, const xmlCha
 static gboolean
 looks_like_html(const void *data, gsize length)
 {
+    if (length == 0)
+        return FALSE;
     g_autofree char *head = g_ascii_strdown(data, (gssize)MIN(length, 1024));
     for (char *c = head; c < head + MIN(length, 1024); c++)
         if (*c == '\0')
@@ -218,27 +220,40 @@ xml_dump(const xmlNode *node)
     return text;
 }
 
+/* Append `text` with the characters of `special` as references. */
+static void
+escape(GString *out, const char *text, const char *special)
+{
+    static const struct {
+        char character;
+        const char *reference;
+    } references[] = {
+        {'&', "&amp;"}, {'<', "&lt;"},   {'>', "&gt;"}, {'"', "&quot;"},
+        {'\r', "&#13;"}, {'\n', "&#10;"}, {'\t', "&#9;"},
+    };
+    for (;;) {
+        gsize plain = strcspn(text, special);
+        g_string_append_len(out, text, (gssize)plain);
+        text += plain;
+        if (*text == '\0')
+            return;
+        for (gsize i = 0; i < G_N_ELEMENTS(references); i++)
+            if (references[i].character == *text)
+                g_string_append(out, references[i].reference);
+        text++;
+    }
+}
+
 void
 xml_escape(GString *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '&':
-            g_string_append(out, "&amp;");
-            break;
-        case '<':
-            g_string_append(out, "&lt;");
-            break;
-        case '>':
-            g_string_append(out, "&gt;");
-            break;
-        case '"':
-            g_string_append(out, "&quot;");
-            break;
-        default:
-            g_string_append_c(out, *text);
-        }
-    }
+    escape(out, text, "&<>\"\r");
+}
+
+void
+xml_escape_attribute(GString *out, const char *text)
+{
+    escape(out, text, "&<>\"\r\n\t");
 }
 
 void

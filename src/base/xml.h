@@ -48,7 +48,9 @@ gboolean xml_boolean(const char *text, gboolean otherwise);
 /* `node` with everything in it, as text. */
 char *xml_dump(const xmlNode *node);
 
-/* Append `text` escaped for element content and attribute values. */
+/* Append `text` escaped for element content; a parser gives back exactly the same. */
 void xml_escape(GString *out, const char *text);
+/* The same for a value in double quotes, where line breaks and tabs would become blanks. */
+void xml_escape_attribute(GString *out, const char *text);
 /* Append <name>text</name>, escaped; text NULL: nothing. */
 void xml_element(GString *out, const char *name, const char *text);

@@ -95,10 +95,10 @@ connect_depot(struct session *session, const struct addition *addition, json_t *
               GError **error)
 {
     struct workspace *workspace = session_workspace(session, error);
-    const struct depot_context *shared = workspace != NULL ? session_context(session, error) : NULL;
-    if (shared == NULL)
+    const struct depot_context *usual = workspace != NULL ? session_context(session, error) : NULL;
+    if (usual == NULL)
         return FALSE;
-    struct depot_context context = *shared;
+    struct depot_context context = *usual;
     context.revalidate = TRUE;
     auto_ptr(depot) depot = depot_load(addition->location, &context, error);
     if (depot == NULL)

@@ -4,31 +4,17 @@
 #include "cli/profile_report.h"
 #include "esx/recipe.h"
 
-#include <string.h>
-
-/* recipe.yaml -> recipe.lock */
-static char *
-default_lock(const char *recipe)
-{
-    const char *dot = strrchr(recipe, '.'), *slash = strrchr(recipe, '/');
-    gsize length = dot != NULL && dot > recipe && (slash == NULL || dot > slash + 1)
-                       ? (gsize)(dot - recipe)
-                       : strlen(recipe);
-    return g_strdup_printf("%.*s.lock", (int)length, recipe);
-}
-
 static gboolean
 run(struct session *session, GError **error)
 {
     const char *path = session_operand(session, 0);
     const char *output = session_required(session, OPTION_OUTPUT, error);
     auto_ptr(recipe) recipe = output != NULL ? recipe_load(path, error) : NULL;
-    struct recipe_build build = {.locked = session_flag(session, OPTION_LOCKED)};
+    struct recipe_build build = {.locked = session_flag(session, OPTION_LOCKED),
+                                 .lock_path = session_text(session, OPTION_LOCK),
+                                 .trust_files = session_list(session, OPTION_TRUST)};
     if (recipe == NULL || !session_export(session, output, NULL, &build.common, error))
         return FALSE;
-    g_autofree char *lock = default_lock(path);
-    const char *chosen = session_text(session, OPTION_LOCK);
-    build.lock_path = chosen != NULL ? chosen : lock;
     struct image_report report = {0};
     gboolean ok = recipe_build_write(&build, recipe, output, &report, error);
     profile_report_export(session, output, ok, &report);

@@ -140,6 +140,8 @@ static const struct option rows[OPTION_N] = {
     [OPTION_ADD_CHANNEL] = {"channel", 0, OPTION_LIST, "PATTERN", COMPLETE_NONE, NULL,
                             "add everything in such a channel, NAME or VENDOR/NAME (of that depot, "
                             "with --depot)"},
+    [OPTION_PACKAGES] = {"package", 'p', OPTION_LIST, "PACKAGE", COMPLETE_PACKAGES, NULL,
+                         "have exactly these packages in place of those that are there"},
     [OPTION_LOWER_ACCEPTANCE] = {"lower-acceptance", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
                                  "lower the level of the profile as far as its VIBs need"},
     [OPTION_FORCE] = {"force", 'f', OPTION_FLAG, NULL, COMPLETE_NONE, NULL,

@@ -43,12 +43,15 @@ run(struct session *session, GError **error)
     g_autoptr(GPtrArray) packages = g_ptr_array_new(), problems = NULL;
     g_autoptr(GPtrArray) changes =
         g_ptr_array_new_with_free_func((GDestroyNotify)profile_change_free);
+    /* Depots first: nobody else should wait for the workspace while a server answers. */
+    if (session_depots(session, error) == NULL)
+        return FALSE;
     auto_ptr(profile) profile = session_edit_profile(session, session_operand(session, 0), error);
     if (profile == NULL || !collect(session, packages, error))
         return FALSE;
     const struct profile_edit edit = {
         .profile = profile,
-        .depots = session_depots(session, error),
+        .depots = session_depots(session, NULL),
         .lower_acceptance = session_flag(session, OPTION_LOWER_ACCEPTANCE),
         .force = session_flag(session, OPTION_FORCE),
     };

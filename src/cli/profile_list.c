@@ -18,15 +18,16 @@ written_time(const struct profile *profile)
     return profile->modified != NULL ? profile->modified : profile->created;
 }
 
-/* A profile of the workspace has no time of its own (it would be in the image): it comes first, as
- * what one works on. */
+/* Of a depot's profile what it says of itself; of one's own when it was saved. */
 static gint64
-time_of(const struct profile *profile)
+time_of(struct workspace *own, const struct profile *profile)
 {
+    if (own != NULL)
+        return workspace_profile_saved(own, profile);
     g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
     const char *text = written_time(profile);
     g_autoptr(GDateTime) time = text != NULL ? g_date_time_new_from_iso8601(text, utc) : NULL;
-    return time != NULL ? g_date_time_to_unix(time) : G_MAXINT64;
+    return time != NULL ? g_date_time_to_unix(time) : 0;
 }
 
 static gint
@@ -50,8 +51,8 @@ has_level(const enum acceptance *levels, enum acceptance level)
 }
 
 static void
-add_profiles(struct session *session, const enum acceptance *levels, const GPtrArray *profiles,
-             const char *source, GArray *entries)
+add_profiles(struct session *session, const enum acceptance *levels, struct workspace *own,
+             const GPtrArray *profiles, const char *source, GArray *entries)
 {
     for (guint i = 0; i < profiles->len; i++) {
         const struct profile *profile = profiles->pdata[i];
@@ -59,7 +60,7 @@ add_profiles(struct session *session, const enum acceptance *levels, const GPtrA
             !filter_matches(session_list(session, OPTION_FILTER_VENDOR), profile->vendor) ||
             !has_level(levels, profile->acceptance))
             continue;
-        struct entry entry = {profile, source, time_of(profile)};
+        struct entry entry = {profile, source, time_of(own, profile)};
         g_array_append_val(entries, entry);
     }
 }
@@ -73,7 +74,7 @@ print_entries(struct session *session, const GArray *entries)
     for (guint i = 0; i < entries->len; i++) {
         const struct entry *entry = &g_array_index(entries, struct entry, i);
         const struct profile *profile = entry->profile;
-        g_autofree char *date = text_iso_date(written_time(profile));
+        g_autofree char *date = text_date(entry->time);
         g_autofree char *vibs = g_strdup_printf("%u", profile->vibs->len);
         g_autofree char *last = g_path_get_basename(entry->source);
         table_add(table, profile->name, profile->vendor, date,
@@ -93,14 +94,15 @@ collect(struct session *session, const enum acceptance *levels, const char *cons
     struct depot_set *set = session_depots(session, error);
     if (set == NULL)
         return FALSE;
+    struct workspace *workspace = session_workspace(session, NULL);
     if (filter_matches(sources, WORKSPACE_SOURCE))
-        add_profiles(session, levels, workspace_profiles(session_workspace(session, NULL)),
-                     WORKSPACE_SOURCE, entries);
+        add_profiles(session, levels, workspace, workspace_profiles(workspace), WORKSPACE_SOURCE,
+                     entries);
     const GPtrArray *depots = depot_set_depots(set);
     for (guint i = 0; i < depots->len; i++) {
         const struct depot *depot = depots->pdata[i];
         if (filter_matches(sources, depot->title))
-            add_profiles(session, levels, depot->profiles, depot->title, entries);
+            add_profiles(session, levels, NULL, depot->profiles, depot->title, entries);
     }
     return TRUE;
 }
@@ -125,8 +127,8 @@ run(struct session *session, GError **error)
 const struct verb verb_profile_list = {
     .name = "list",
     .summary = "list image profiles",
-    .description = "List the image profiles of the workspace, then those of all connected depots, "
-                   "newest first.",
+    .description = "List the image profiles of the workspace and of all connected depots, newest "
+                   "first. Of one's own the time is when it was saved last.",
     .options = {OPTION_FILTER_NAME, OPTION_FILTER_VENDOR, OPTION_FILTER_ACCEPTANCE,
                 OPTION_FILTER_DEPOT},
     .examples = {{"slipway profile list --name '*-standard'", "the standard images"},

@@ -8,13 +8,15 @@ run(struct session *session, GError **error)
     g_autoptr(GPtrArray) problems = NULL;
     g_autoptr(GPtrArray) changes =
         g_ptr_array_new_with_free_func((GDestroyNotify)profile_change_free);
-    auto_ptr(profile) profile = session_edit_profile(session, session_operand(session, 0), error);
+    struct depot_set *depots = session_depots(session, error);
+    auto_ptr(profile) profile =
+        depots != NULL ? session_edit_profile(session, session_operand(session, 0), error) : NULL;
     const struct profile_edit edit = {
         .profile = profile,
-        .depots = profile != NULL ? session_depots(session, error) : NULL,
+        .depots = depots,
         .force = session_flag(session, OPTION_FORCE),
     };
-    if (edit.depots == NULL ||
+    if (profile == NULL ||
         !profile_edit_remove(&edit, session_operands(session, 1), changes, &problems, error) ||
         !workspace_save_profile(session_workspace(session, NULL), profile, error))
         return FALSE;

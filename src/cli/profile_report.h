@@ -15,7 +15,7 @@ void profile_report_problems(struct session *session, const GPtrArray *problems)
 /* "3 errors and 1 warning"; free with g_free(). */
 char *profile_report_count(const GPtrArray *problems);
 
-/* An export that was done (`ok`): problems as warnings, then "Wrote FILE (...)"; one that failed: its
- * problems for --json, as the error tells them otherwise. */
+/* An export that was done (`ok`): problems as warnings, then "Wrote FILE (...)"; one that failed:
+ * its problems for --json, as the error tells them otherwise. */
 void profile_report_export(struct session *session, const char *output, gboolean ok,
                            const struct image_report *report);

@@ -59,6 +59,27 @@ save(struct workspace *workspace, const struct profile *old, const struct profil
     return workspace_delete_profile(workspace, old, error);
 }
 
+/* --package: a list that takes the place of the old one. */
+static gboolean
+replace_packages(struct session *session, struct profile *profile, GError **error)
+{
+    const char *const *texts = session_list(session, OPTION_PACKAGES);
+    if (texts == NULL || texts[0] == NULL)
+        return TRUE;
+    g_autoptr(GPtrArray) packages = g_ptr_array_new();
+    if (!session_resolve(session, texts, packages, error))
+        return FALSE;
+    g_ptr_array_set_size(profile->vibs, 0);
+    const struct profile_edit edit = {.profile = profile,
+                                      .depots = session_depots(session, NULL),
+                                      .lower_acceptance =
+                                          session_flag(session, OPTION_LOWER_ACCEPTANCE),
+                                      .force = session_flag(session, OPTION_FORCE)};
+    g_autoptr(GPtrArray) changes =
+        g_ptr_array_new_with_free_func((GDestroyNotify)profile_change_free);
+    return profile_edit_add(&edit, packages, changes, NULL, error);
+}
+
 static gboolean
 run(struct session *session, GError **error)
 {
@@ -74,10 +95,11 @@ run(struct session *session, GError **error)
     replace(&profile->name, session_text(session, OPTION_NEW_NAME));
     replace(&profile->vendor, session_text(session, OPTION_VENDOR));
     replace(&profile->description, session_text(session, OPTION_DESCRIPTION));
-    profile->read_only = session_flag(session, OPTION_READ_ONLY);
     if (!session_acceptance(session, OPTION_ACCEPTANCE, &profile->acceptance, error) ||
-        !profile_check_names(profile, error) || !check_level(session, profile, error))
+        !profile_check_names(profile, error) || !replace_packages(session, profile, error) ||
+        !check_level(session, profile, error))
         return FALSE;
+    profile->read_only = session_flag(session, OPTION_READ_ONLY);
     struct workspace *workspace = session_workspace(session, error);
     if (!check_name_free(workspace, old, profile, error) || !save(workspace, old, profile, error))
         return FALSE;
@@ -88,13 +110,14 @@ run(struct session *session, GError **error)
 
 const struct verb verb_profile_set = {
     .name = "set",
-    .summary = "change name, vendor, level or description",
-    .description = "Change what is not given by the VIBs of an image profile of the workspace. An "
-                   "acceptance level above that of one of its VIBs is refused unless --force is "
-                   "given.",
+    .summary = "change name, vendor, level, description or the list of packages",
+    .description =
+        "Change an image profile of the workspace: what it says of itself, or with --package its "
+        "whole list of packages (`slipway profile add` and `remove` change single ones). An "
+        "acceptance level above that of one of its VIBs is refused unless --force is given.",
     .operands = {{"PROFILE", FALSE, FALSE, COMPLETE_OWN_PROFILES, NULL}},
     .options = {OPTION_NEW_NAME, OPTION_VENDOR, OPTION_ACCEPTANCE, OPTION_DESCRIPTION,
-                OPTION_READ_ONLY, OPTION_FORCE},
+                OPTION_PACKAGES, OPTION_LOWER_ACCEPTANCE, OPTION_READ_ONLY, OPTION_FORCE},
     .examples = {{"slipway profile set mine --acceptance community", "lower the level"}},
     .run = run,
 };

@@ -3,19 +3,12 @@
 #include "base/secret.h"
 #include "cli/session_intern.h"
 
-static void
-free_secret(gpointer secret)
-{
-    secret_free(secret);
-}
-
 struct session *
 session_new(const struct arguments *arguments, struct ui *ui)
 {
     struct session *session = g_new0(struct session, 1);
     session->arguments = arguments;
     session->ui = ui;
-    session->secrets = g_ptr_array_new_with_free_func(free_secret);
     return session;
 }
 
@@ -29,7 +22,8 @@ session_free(struct session *session)
     http_client_free(session->client);
     trust_store_free(session->trust);
     workspace_close(session->workspace);
-    g_ptr_array_unref(session->secrets);
+    for (gsize i = 0; i < OPTION_N; i++)
+        secret_free(session->secrets[i]);
     g_free(session->downloads);
     g_free(session);
 }
@@ -149,20 +143,21 @@ session_trust(struct session *session, const struct trust_store **ret_store, GEr
     return TRUE;
 }
 
+/* Read once: standard input gives it only once. */
 gboolean
 session_secret(struct session *session, enum option_id id, const char *variable,
                const char **ret_secret, GError **error)
 {
     const char *path = session_text(session, id);
     const char *value = g_getenv(variable);
-    *ret_secret = NULL;
-    if (path == NULL && (value == NULL || *value == '\0'))
-        return TRUE;
-    char *secret = path != NULL ? secret_read_file(path, error) : g_strdup(value);
-    if (secret == NULL)
-        return FALSE;
-    secret_register(secret);
-    g_ptr_array_add(session->secrets, secret);
-    *ret_secret = secret;
+    if (session->secrets[id] == NULL && path != NULL) {
+        session->secrets[id] = secret_read_file(path, error);
+        if (session->secrets[id] == NULL)
+            return FALSE;
+    } else if (session->secrets[id] == NULL && value != NULL && *value != '\0') {
+        session->secrets[id] = g_strdup(value);
+        secret_register(value);
+    }
+    *ret_secret = session->secrets[id];
     return TRUE;
 }

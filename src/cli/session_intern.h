@@ -15,5 +15,5 @@ struct session {
     gboolean context_ready;
     struct depot_set *depots;
     struct trust_store *trust;
-    GPtrArray *secrets; /* of char * */
+    char *secrets[OPTION_N]; /* by the option that names their file; NULL: not asked for yet */
 };

@@ -116,6 +116,9 @@ session_overwrite(struct session *session, const char *output, gboolean *ret_ove
                   GError **error)
 {
     *ret_overwrite = session_flag(session, OPTION_OVERWRITE) || session_flag(session, OPTION_FORCE);
+    if (g_file_test(output, G_FILE_TEST_IS_DIR))
+        return error_set(error, SLIPWAY_ERROR_EXISTS,
+                         "%s is a directory; name the file to be written", output);
     if (*ret_overwrite || !g_file_test(output, G_FILE_TEST_EXISTS))
         return TRUE;
     g_autofree char *question = g_strdup_printf("%s exists. Replace it?", output);

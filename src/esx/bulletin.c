@@ -156,7 +156,7 @@ static void
 put_attribute(GString *out, const char *name, const char *value)
 {
     g_string_append_printf(out, " %s=\"", name);
-    xml_escape(out, value != NULL ? value : "");
+    xml_escape_attribute(out, value != NULL ? value : "");
     g_string_append_c(out, '"');
 }
 

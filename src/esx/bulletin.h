@@ -21,7 +21,7 @@ struct bulletin {
     char *kb_url;
     char *contact;
     char *release_date;
-    char *component_name;    /* NULL: a plain bulletin */
+    char *component_name; /* NULL: a plain bulletin */
     char *component_version;
     char *component_name_ui;
     char *component_version_ui;

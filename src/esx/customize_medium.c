@@ -303,18 +303,15 @@ static void
 add_upgrade_vib(struct customize *self, const struct imgdb_vib *entry,
                 const struct upgrade_metadata *old, GArray *list)
 {
-    const struct export_vib *added = find_added(self, entry->vib->id, NULL);
-    const struct vib *known = added != NULL ? added->package->vib
-                              : old != NULL ? g_hash_table_lookup(old->vibs, entry->vib->id)
-                                            : NULL;
     struct upgrade_vib vib = {.vib = entry->vib, .descriptor = entry->descriptor};
-    if (known != NULL) {
+    const struct export_vib *added = find_added(self, entry->vib->id, NULL);
+    const struct vib *known = g_hash_table_lookup(old->vibs, entry->vib->id);
+    if (added != NULL) {
+        vib.size = added->size;
+        vib.sha256 = added->sha256;
+    } else if (known != NULL) {
         vib.size = known->packed_size;
-        for (guint i = 0; i < known->file_checksums->len; i++) {
-            const struct checksum *sum = &g_array_index(known->file_checksums, struct checksum, i);
-            if (sum->kind == DIGEST_SHA256)
-                vib.sha256 = sum->hex;
-        }
+        vib.sha256 = vib_file_sha256(known);
     }
     g_array_append_val(list, vib);
 }

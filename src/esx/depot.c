@@ -71,13 +71,7 @@ depot_free(struct depot *depot)
 const char *
 package_sha256(const struct package *package)
 {
-    GArray *checksums = package->vib->file_checksums;
-    for (guint i = 0; i < checksums->len; i++) {
-        const struct checksum *checksum = &g_array_index(checksums, struct checksum, i);
-        if (checksum->kind == DIGEST_SHA256 && checksum->verify_process == NULL)
-            return checksum->hex;
-    }
-    return NULL;
+    return vib_file_sha256(package->vib);
 }
 
 static struct stream *

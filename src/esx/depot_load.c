@@ -17,6 +17,7 @@ struct loader {
     struct depot *depot;
     const struct depot_context *context;
     GHashTable *by_id; /* borrowed VIB id -> struct package * */
+    char *redirected;  /* where the index was found instead; NULL: where it was asked for */
     gsize extra_size;
     guint bad_vibs;
     GError *first_bad;
@@ -324,16 +325,32 @@ add_metadata(struct loader *loader, GPtrArray *list, const struct depot_vendor *
     return TRUE;
 }
 
+/* Beside the index as it was asked for, since mirrors come and go; when only the index itself was
+ * redirected, beside where that led. */
+static GBytes *
+read_vendor_index(struct loader *loader, const char *index_place, const struct depot_vendor *vendor,
+                  char **ret_place, GError **error)
+{
+    struct depot_source *source = loader->depot->source;
+    g_autofree char *beside = depot_source_resolve(source, index_place, vendor->index_file, error);
+    if (beside == NULL)
+        return NULL;
+    g_autofree char *there =
+        loader->redirected != NULL
+            ? depot_source_resolve(source, loader->redirected, vendor->index_file, NULL)
+            : NULL;
+    const char *const places[] = {beside, there, NULL};
+    return depot_source_read_first(source, loader->context, places, DEPOT_INDEX_MAX, ret_place,
+                                   error);
+}
+
 static gboolean
 list_vendor(struct loader *loader, const char *index_place, const struct depot_vendor *vendor,
             GPtrArray *list, GError **error)
 {
     struct depot_source *source = loader->depot->source;
-    g_autofree char *place = depot_source_resolve(source, index_place, vendor->index_file, error);
-    if (place == NULL)
-        return FALSE;
-    g_autoptr(GBytes) bytes =
-        depot_source_read(source, loader->context, place, DEPOT_INDEX_MAX, error);
+    g_autofree char *place = NULL;
+    g_autoptr(GBytes) bytes = read_vendor_index(loader, index_place, vendor, &place, error);
     if (bytes == NULL)
         return FALSE;
     g_autofree char *title = depot_source_title(source, place);
@@ -474,35 +491,27 @@ load_vib(struct loader *loader, const char *path, GError **error)
     return TRUE;
 }
 
+static gboolean
+ends_with(const char *location, const char *suffix)
+{
+    gsize length = url_is_http(location) ? strcspn(location, "?#") : strlen(location);
+    gsize end = strlen(suffix);
+    return length >= end && g_ascii_strncasecmp(location + length - end, suffix, end) == 0;
+}
+
+/* The URL of an index, or the directory of it: then both usual names are tried. */
 static GBytes *
 read_online_index(struct loader *loader, char **ret_place, GError **error)
 {
-    static const char *const names[] = {"index.xml", "vmw-depot-index.xml"};
     const char *location = loader->depot->location;
-    struct depot_source *source = loader->depot->source;
-    if (g_str_has_suffix(location, ".xml")) {
-        *ret_place = g_strdup(location);
-        return depot_source_read(source, loader->context, location, DEPOT_INDEX_MAX, error);
-    }
-    g_autofree char *root =
-        g_str_has_suffix(location, "/") ? g_strdup(location) : g_strconcat(location, "/", NULL);
-    g_autoptr(GError) first = NULL;
-    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_autofree char *place = g_strconcat(root, names[i], NULL);
-        g_autoptr(GError) local = NULL;
-        GBytes *bytes = depot_source_read(source, loader->context, place, DEPOT_INDEX_MAX, &local);
-        if (bytes != NULL) {
-            *ret_place = g_steal_pointer(&place);
-            return bytes;
-        }
-        if (first == NULL)
-            first = g_error_copy(local);
-        /* Some servers answer 403 for what is not there; anything else is the real trouble. */
-        if (local->code != SLIPWAY_ERROR_NOT_FOUND && local->code != SLIPWAY_ERROR_DENIED)
-            break;
-    }
-    g_propagate_error(error, g_steal_pointer(&first));
-    return NULL;
+    g_autofree char *path = g_strndup(location, strcspn(location, "?#"));
+    const char *slash = g_str_has_suffix(path, "/") ? "" : "/";
+    g_autofree char *usual = g_strconcat(path, slash, "index.xml", NULL);
+    g_autofree char *vendors = g_strconcat(path, slash, "vmw-depot-index.xml", NULL);
+    const char *const named[] = {location, NULL}, *const guessed[] = {usual, vendors, NULL};
+    return depot_source_read_first(loader->depot->source, loader->context,
+                                   ends_with(location, ".xml") ? named : guessed, DEPOT_INDEX_MAX,
+                                   ret_place, error);
 }
 
 static gboolean
@@ -512,17 +521,12 @@ load_online(struct loader *loader, GError **error)
     loader->depot->source = depot_source_new(DEPOT_ONLINE);
     g_autofree char *place = NULL;
     g_autoptr(GBytes) bytes = read_online_index(loader, &place, error);
+    if (bytes != NULL)
+        loader->redirected = depot_source_redirected(loader->context, place);
     if (bytes != NULL && load_index(loader, place, bytes, error))
         return TRUE;
     g_prefix_error(error, "depot %s: ", loader->depot->title);
     return FALSE;
-}
-
-static gboolean
-ends_with(const char *location, const char *suffix)
-{
-    gsize length = strlen(location), end = strlen(suffix);
-    return length >= end && g_ascii_strcasecmp(location + length - end, suffix) == 0;
 }
 
 static gboolean
@@ -567,6 +571,7 @@ depot_load(const char *location, const struct depot_context *context, GError **e
                             .by_id = g_hash_table_new(g_str_hash, g_str_equal)};
     gboolean ok = load_any(&loader, location, error);
     g_hash_table_unref(loader.by_id);
+    g_free(loader.redirected);
     g_clear_error(&loader.first_bad);
     if (!ok)
         g_clear_pointer(&loader.depot, depot_free);

@@ -122,6 +122,63 @@ depot_source_read(struct depot_source *source, const struct depot_context *conte
     return stream != NULL ? stream_read_all(stream, limit, error) : NULL;
 }
 
+/* Whether there is a copy of the document at `url`; *ret_url: where it came from. */
+static gboolean
+was_fetched(const struct depot_context *context, const char *url, char **ret_url)
+{
+    struct http_cache_entry entry = {0};
+    gboolean here = FALSE;
+    if (context->cache == NULL || !url_is_http(url) ||
+        !http_cache_peek(context->cache, url, &here, &entry, NULL) || !here)
+        return FALSE;
+    if (ret_url != NULL)
+        *ret_url = g_strdup(entry.effective_url);
+    http_cache_entry_clear(&entry);
+    return TRUE;
+}
+
+char *
+depot_source_redirected(const struct depot_context *context, const char *url)
+{
+    g_autofree char *led_to = NULL;
+    if (!was_fetched(context, url, &led_to) || strcmp(led_to, url) == 0)
+        return NULL;
+    return g_steal_pointer(&led_to);
+}
+
+static GPtrArray *
+order_places(const struct depot_context *context, const char *const *places)
+{
+    GPtrArray *fetched = g_ptr_array_new(), *others = g_ptr_array_new();
+    for (; *places != NULL; places++)
+        g_ptr_array_add(was_fetched(context, *places, NULL) ? fetched : others, (char *)*places);
+    g_ptr_array_extend_and_steal(fetched, others);
+    return fetched;
+}
+
+GBytes *
+depot_source_read_first(struct depot_source *source, const struct depot_context *context,
+                        const char *const *places, gsize limit, char **ret_place, GError **error)
+{
+    g_autoptr(GPtrArray) ordered = order_places(context, places);
+    g_autoptr(GError) first = NULL;
+    for (guint i = 0; i < ordered->len; i++) {
+        g_autoptr(GError) local = NULL;
+        GBytes *bytes = depot_source_read(source, context, ordered->pdata[i], limit, &local);
+        if (bytes != NULL) {
+            *ret_place = g_strdup(ordered->pdata[i]);
+            return bytes;
+        }
+        if (first == NULL)
+            first = g_error_copy(local);
+        /* Some servers answer 403 for what is not there; anything else is the real trouble. */
+        if (local->code != SLIPWAY_ERROR_NOT_FOUND && local->code != SLIPWAY_ERROR_DENIED)
+            break;
+    }
+    g_propagate_error(error, g_steal_pointer(&first));
+    return NULL;
+}
+
 struct zip_reader *
 depot_source_open_zip(struct depot_source *source, const struct depot_context *context,
                       const char *place, GError **error)

@@ -27,6 +27,16 @@ char *depot_source_resolve(const struct depot_source *source, const char *base,
 GBytes *depot_source_read(struct depot_source *source, const struct depot_context *context,
                           const char *place, gsize limit, GError **error);
 
+/* Read the first of `places` (ends with NULL) that is there; those that were fetched before are
+ * asked for first.  *ret_place tells which it was.  Fails with what the first one failed with. */
+GBytes *depot_source_read_first(struct depot_source *source, const struct depot_context *context,
+                                const char *const *places, gsize limit, char **ret_place,
+                                GError **error);
+
+/* The URL that led to the copy of `url` in the cache, after redirects, when it is another one and
+ * may be written down; else NULL. */
+char *depot_source_redirected(const struct depot_context *context, const char *url);
+
 /* A zip archive inside the depot, ready for reading: large ones on disk are not read into memory.
  */
 struct zip_reader *depot_source_open_zip(struct depot_source *source,

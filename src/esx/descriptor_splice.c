@@ -160,7 +160,7 @@ survey(struct layout *layout, struct scan *scan)
     for (int depth = 0; next_tag(scan, &tag, &end);) {
         if (end)
             return depth == 0 && layout->before_end > 0;
-        if (depth == 0 && tag.kind == TAG_OPEN)
+        if (depth == 0 && tag.kind == TAG_OPEN && layout->prefix == NULL)
             take_prefix(layout, &tag);
         if (depth == 1 && tag.kind != TAG_CLOSE)
             child = tag.start;
@@ -180,10 +180,13 @@ put_facts(GString *out, const struct vib_facts *facts, const char *prefix)
 {
     g_string_append_printf(out, "<%srelative-path>", prefix);
     xml_escape(out, facts->relative_path);
-    g_string_append_printf(out,
-                           "</%srelative-path><%spacked-size>%" G_GUINT64_FORMAT
-                           "</%spacked-size><%schecksum checksum-type=\"sha-256\">%s</%schecksum>",
-                           prefix, prefix, facts->size, prefix, prefix, facts->sha256, prefix);
+    g_string_append_printf(out, "</%srelative-path>", prefix);
+    if (facts->size > 0)
+        g_string_append_printf(out, "<%spacked-size>%" G_GUINT64_FORMAT "</%spacked-size>", prefix,
+                               facts->size, prefix);
+    if (facts->sha256 != NULL)
+        g_string_append_printf(out, "<%schecksum checksum-type=\"sha-256\">%s</%schecksum>", prefix,
+                               facts->sha256, prefix);
 }
 
 /* Bytes `start` to `end` of the document without what is stale. */

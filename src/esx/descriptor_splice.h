@@ -10,8 +10,8 @@
 /* What a depot says of a .vib file. */
 struct vib_facts {
     const char *relative_path;
-    guint64 size;
-    const char *sha256; /* lower-case hex */
+    guint64 size;       /* 0: not known, and not written */
+    const char *sha256; /* lower-case hex; NULL: likewise */
 };
 
 /* `descriptor` with relative-path, packed-size and checksum right behind its software-tags; when

@@ -2,6 +2,7 @@
 /* An image profile as an installation ISO, written in one pass.  Format: doc/format/iso.md. */
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "esx/base_iso.h"
 #include "esx/boot_cfg.h"
 #include "esx/boot_order.h"
 #include "esx/export_prepare.h"
@@ -388,7 +389,8 @@ static gboolean
 put_archives(struct export_iso *self, GPtrArray *names, GError **error)
 {
     if (self->export->base_iso != NULL) {
-        self->base = iso_medium_open(self->export->base_iso, error);
+        self->base = base_iso_open(self->export->base_iso, self->version,
+                                   self->export->context->progress, error);
         if (self->base == NULL)
             return FALSE;
     }
@@ -418,8 +420,8 @@ put_upgrade(struct export_iso *self, GError **error)
         const struct export_vib *file = self->files->pdata[i];
         struct upgrade_vib vib = {.vib = file->vib,
                                   .descriptor = file->descriptor,
-                                  .size = file->package->vib->packed_size,
-                                  .sha256 = package_sha256(file->package)};
+                                  .size = file->size,
+                                  .sha256 = file->sha256};
         g_array_append_val(vibs, vib);
     }
     g_autoptr(GBytes) zip =
@@ -526,6 +528,8 @@ image_export_iso(const struct image_export *export, const struct profile *profil
                   write_out(&self, path, report, error);
     if (ok)
         export_prepared_report(self.prepared, report);
+    if (ok && report != NULL)
+        report->vibs = self.files->len; /* without those for another product */
     clear_export(&self);
     return ok;
 }

@@ -3,6 +3,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "base/stream_digest.h"
 #include "esx/profile_edit.h"
 #include "esx/vib_file.h"
 
@@ -17,6 +18,7 @@ free_file(gpointer data)
     vib_unref(file->vib);
     g_clear_pointer(&file->descriptor, g_bytes_unref);
     g_clear_pointer(&file->signature, g_bytes_unref);
+    g_free(file->sha256);
     g_free(file);
 }
 
@@ -107,6 +109,19 @@ check_identity(const struct package *package, const struct vib *actual, GError *
     return TRUE;
 }
 
+/* A single .vib file has no metadata that says what it must be. */
+static gboolean
+find_facts(struct export_vib *file, GError **error)
+{
+    const struct package *package = file->package;
+    file->size = package->vib->packed_size;
+    file->sha256 = g_strdup(package_sha256(package));
+    if (file->sha256 != NULL)
+        return TRUE;
+    return stream_digest(package_open(package, error), DIGEST_SHA256, &file->sha256, &file->size,
+                         error);
+}
+
 static struct export_vib *
 open_file(struct package *package, GError **error)
 {
@@ -121,6 +136,8 @@ open_file(struct package *package, GError **error)
     file->vib = vib_ref(vib_file_vib(opened));
     file->descriptor = g_bytes_ref(vib_file_descriptor(opened));
     file->signature = g_bytes_ref(vib_file_signature(opened));
+    if (!find_facts(file, error))
+        g_clear_pointer((gpointer *)&file, free_file);
     return file;
 }
 
@@ -199,7 +216,11 @@ find_packages(const struct image_export *export, const struct profile *profile, 
     }
     if (missing->len > 0) {
         g_autoptr(GPtrArray) absent = problems_of_rule(problems, RULE_MISSING);
-        problems_to_error(absent, profile->name, error);
+        /* The list of problems has an end; this one may be behind it. */
+        if (problems_to_error(absent, profile->name, error))
+            error_set(error, SLIPWAY_ERROR_RULES,
+                      "VIB %s is in image profile '%s', but in no connected depot",
+                      (char *)missing->pdata[0], profile->name);
         return NULL;
     }
     return g_steal_pointer(&packages);
@@ -253,5 +274,6 @@ export_check_output(const struct image_export *export, const char *path, GError 
     if (export->overwrite)
         return TRUE;
     return error_set(error, SLIPWAY_ERROR_EXISTS,
-                     "%s exists already; choose another name, or replace it with --overwrite", path);
+                     "%s exists already; choose another name, or replace it with --overwrite",
+                     path);
 }

@@ -15,6 +15,9 @@ struct export_vib {
     struct vib *vib;         /* parsed from the descriptor inside the .vib file */
     GBytes *descriptor;      /* exact bytes of descriptor.xml */
     GBytes *signature;       /* exact bytes of sig.pkcs7; empty when unsigned */
+    guint64 size;            /* of the .vib file ... */
+    char *sha256;            /* ... and its SHA-256: as the depot says, or of a file that lies
+                              * there without any metadata, as it is */
 };
 
 struct export_prepared {

@@ -33,7 +33,7 @@ put_attribute(GString *out, const char *name, const char *value)
     if (value == NULL)
         return;
     g_string_append_printf(out, " %s=\"", name);
-    xml_escape(out, value);
+    xml_escape_attribute(out, value);
     g_string_append_c(out, '"');
 }
 
@@ -116,11 +116,14 @@ put_file(GString *out, const struct vib_facts *facts)
     put_line(out, VIB_DEPTH + 1, "<vibFile>");
     put_text(out, VIB_DEPTH + 2, "sourceUrl", "");
     put_text(out, VIB_DEPTH + 2, "relativePath", facts->relative_path);
-    put_text(out, VIB_DEPTH + 2, "packedSize", size);
-    put_line(out, VIB_DEPTH + 2, "<checksum>");
-    put_text(out, VIB_DEPTH + 3, "checksumType", "sha-256");
-    put_text(out, VIB_DEPTH + 3, "checksum", facts->sha256);
-    put_line(out, VIB_DEPTH + 2, "</checksum>");
+    if (facts->size > 0)
+        put_text(out, VIB_DEPTH + 2, "packedSize", size);
+    if (facts->sha256 != NULL) {
+        put_line(out, VIB_DEPTH + 2, "<checksum>");
+        put_text(out, VIB_DEPTH + 3, "checksumType", "sha-256");
+        put_text(out, VIB_DEPTH + 3, "checksum", facts->sha256);
+        put_line(out, VIB_DEPTH + 2, "</checksum>");
+    }
     put_line(out, VIB_DEPTH + 1, "</vibFile>");
 }
 

@@ -298,7 +298,7 @@ append_locals(GString *out, const struct profile_vib *vib)
         const struct profile_local_name *name =
             &g_array_index(vib->locals, struct profile_local_name, i);
         g_string_append(out, "<payload payload-name=\"");
-        xml_escape(out, name->payload);
+        xml_escape_attribute(out, name->payload);
         g_string_append(out, "\">");
         xml_escape(out, name->local);
         g_string_append(out, "</payload>");

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "esx/recipe_lock.h"
 
-#include "base/cancel.h"
 #include "base/error.h"
+#include "base/stream_digest.h"
 
 #include <string.h>
-
-#define HASH_BUFFER (256u << 10)
 
 static void
 free_item(gpointer data)
@@ -64,28 +62,6 @@ add_item(GPtrArray *list, const char *name, const char *depot)
     return item;
 }
 
-/* Takes over `stream`, which may be NULL with an error set. */
-static gboolean
-hash_stream(struct stream *stream, char **ret_sha256, guint64 *ret_size, GError **error)
-{
-    auto_ptr(stream) source = stream;
-    if (source == NULL)
-        return FALSE;
-    auto_ptr(digest) digest = digest_new(DIGEST_SHA256);
-    g_autofree char *buffer = g_malloc(HASH_BUFFER);
-    guint64 size = 0;
-    gssize got;
-    while ((got = cancel_check(error) ? stream_read(source, buffer, HASH_BUFFER, error) : -1) > 0) {
-        digest_update(digest, buffer, (gsize)got);
-        size += (guint64)got;
-    }
-    if (got < 0)
-        return FALSE;
-    *ret_sha256 = digest_hex(digest);
-    *ret_size = size;
-    return TRUE;
-}
-
 void
 recipe_lock_add_stated(struct recipe_lock *lock, const struct package *package, const char *depot)
 {
@@ -99,7 +75,8 @@ recipe_lock_add_package(struct recipe_lock *lock, const struct package *package,
                         GError **error)
 {
     struct recipe_lock_item *item = add_item(lock->vibs, package->vib->id, depot);
-    if (!hash_stream(package_open(package, error), &item->sha256, &item->size, error))
+    if (!stream_digest(package_open(package, error), DIGEST_SHA256, &item->sha256, &item->size,
+                       error))
         return FALSE;
     const char *stated = package_sha256(package);
     if (stated == NULL || strcmp(stated, item->sha256) == 0)
@@ -114,7 +91,8 @@ gboolean
 recipe_lock_add_file(struct recipe_lock *lock, const char *title, const char *path, GError **error)
 {
     struct recipe_lock_item *item = add_item(lock->files, title, NULL);
-    return hash_stream(stream_new_file(path, error), &item->sha256, &item->size, error);
+    return stream_digest(stream_new_file(path, error), DIGEST_SHA256, &item->sha256, &item->size,
+                         error);
 }
 
 gboolean
@@ -123,8 +101,8 @@ recipe_lock_set_output(struct recipe_lock *lock, const char *kind, const char *p
     g_free(lock->output_kind);
     lock->output_kind = g_strdup(kind);
     g_clear_pointer(&lock->output_sha256, g_free);
-    return hash_stream(stream_new_file(path, error), &lock->output_sha256, &lock->output_size,
-                       error);
+    return stream_digest(stream_new_file(path, error), DIGEST_SHA256, &lock->output_sha256,
+                         &lock->output_size, error);
 }
 
 static const struct recipe_lock_item *

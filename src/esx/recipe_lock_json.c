@@ -98,6 +98,15 @@ is_sha256(const char *text)
 }
 
 static gboolean
+has_item(const GPtrArray *items, const char *name)
+{
+    for (guint i = 0; i < items->len; i++)
+        if (strcmp(((const struct recipe_lock_item *)items->pdata[i])->name, name) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+static gboolean
 parse_items(const json_t *root, const char *list_key, const char *name_key, GPtrArray *items,
             const char *label, GError **error)
 {

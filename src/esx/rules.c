@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define TOLD_MAX 25u /* problems that one error message tells */
+
 /* `rank` is the order in a report: what causes other problems stands first. */
 static const struct {
     const char *name;
@@ -285,12 +287,16 @@ problems_to_error(GPtrArray *problems, const char *profile_name, GError **error)
             continue;
         errors++;
         signatures += problem->rule == RULE_SIGNATURE;
+        if (errors > TOLD_MAX)
+            continue;
         g_string_append_printf(text, "\n  %s", problem->message);
         if (problem->remedy != NULL)
             g_string_append_printf(text, "; %s", problem->remedy);
     }
     if (errors == 0)
         return TRUE;
+    if (errors > TOLD_MAX)
+        g_string_append_printf(text, "\n  and %u more", errors - TOLD_MAX);
     enum slipway_error code = signatures == errors ? SLIPWAY_ERROR_SIGNATURE : SLIPWAY_ERROR_RULES;
     return error_set(error, code, "image profile '%s' has %u problem%s:%s", profile_name, errors,
                      errors == 1 ? "" : "s", text->str);

@@ -24,7 +24,7 @@ struct unpacked_tree *
 unpacked_tree_new(const char *path, gboolean overwrite, GError **error)
 {
     if (mkdir(path, DIRECTORY_MODE) != 0 && errno == EEXIST && !overwrite)
-        return error_null(error, SLIPWAY_ERROR_EXISTS, "%s exists already; --force replaces it",
+        return error_null(error, SLIPWAY_ERROR_EXISTS, "%s exists already; --overwrite replaces it",
                           path);
     int fd = open(path, DIRECTORY_FLAGS);
     if (fd < 0) {
@@ -56,7 +56,7 @@ fail(const struct unpacked_tree *tree, int number, const char *name, GError **er
                          "%s/%s leads through something that is no directory; it is not unpacked",
                          tree->path, name);
     if (number == EEXIST)
-        return error_set(error, SLIPWAY_ERROR_EXISTS, "%s/%s exists already; --force replaces it",
+        return error_set(error, SLIPWAY_ERROR_EXISTS, "%s/%s exists already; --overwrite replaces it",
                          tree->path, name);
     return error_set_errno(error, number, "cannot write %s/%s", tree->path, name);
 }

@@ -136,6 +136,17 @@ vib_for_product(const struct vib *vib, const char *product)
     return vib->software_platforms->len == 0;
 }
 
+const char *
+vib_file_sha256(const struct vib *vib)
+{
+    for (guint i = 0; i < vib->file_checksums->len; i++) {
+        const struct checksum *checksum = &g_array_index(vib->file_checksums, struct checksum, i);
+        if (checksum->kind == DIGEST_SHA256 && checksum->verify_process == NULL)
+            return checksum->hex;
+    }
+    return NULL;
+}
+
 const struct payload *
 vib_payload(const struct vib *vib, const char *name)
 {

@@ -109,6 +109,8 @@ gboolean vib_for_product(const struct vib *vib, const char *product);
 
 /* The payload called `name`, or NULL. */
 const struct payload *vib_payload(const struct vib *vib, const char *name);
+/* SHA-256 of the .vib file in lower-case hex, where metadata says it; else NULL. */
+const char *vib_file_sha256(const struct vib *vib);
 
 /* TRUE for boot, vgz, tgz, installer_vgz, insvgz: gzip streams. */
 gboolean payload_is_gzip(const struct payload *payload);

@@ -244,7 +244,7 @@ check_places(const char *input, const char *output, gboolean is_tree, gboolean o
     if (g_file_test(output, G_FILE_TEST_IS_DIR))
         return error_set(error, SLIPWAY_ERROR_USAGE, "%s is a directory; name a .vib file", output);
     if (!overwrite && g_file_test(output, G_FILE_TEST_EXISTS | G_FILE_TEST_IS_SYMLINK))
-        return error_set(error, SLIPWAY_ERROR_EXISTS, "%s exists already; --force replaces it",
+        return error_set(error, SLIPWAY_ERROR_EXISTS, "%s exists already; --overwrite replaces it",
                          output);
     if (!is_tree)
         return TRUE;

@@ -9,7 +9,7 @@ put_attribute(GString *out, const char *name, const char *value)
     if (value == NULL)
         return;
     g_string_append_printf(out, " %s=\"", name);
-    xml_escape(out, value);
+    xml_escape_attribute(out, value);
     g_string_append_c(out, '"');
 }
 

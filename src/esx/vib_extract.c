@@ -37,7 +37,7 @@ output_path(const struct extraction *extraction, const char *name, GError **erro
     g_autofree char *path = g_build_filename(extraction->directory, name, NULL);
     if (!extraction->options->overwrite &&
         g_file_test(path, G_FILE_TEST_EXISTS | G_FILE_TEST_IS_SYMLINK))
-        return error_null(error, SLIPWAY_ERROR_EXISTS, "%s exists already; --force replaces it",
+        return error_null(error, SLIPWAY_ERROR_EXISTS, "%s exists already; --overwrite replaces it",
                           path);
     return g_steal_pointer(&path);
 }

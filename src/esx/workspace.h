@@ -57,6 +57,9 @@ struct depot_set *workspace_load(struct workspace *workspace, const struct depot
                                  GError **error);
 
 /* The user's own profiles. */
+/* When a profile of the workspace was saved last, in seconds since 1970; 0 when that is not known.  The
+ * profile itself carries no such time: it would be in the image, which must be reproducible. */
+gint64 workspace_profile_saved(struct workspace *workspace, const struct profile *profile);
 GPtrArray *workspace_profiles(struct workspace *workspace); /* of struct profile *; borrowed */
 /* `text` is `NAME`, `VENDOR/NAME` or a profile id.  NULL without an error: there is none.  With
  * several of one name SLIPWAY_ERROR_USAGE lists the vendors.  Borrowed; stays until the profile is

@@ -186,3 +186,11 @@ workspace_delete_profile(struct workspace *workspace, const struct profile *prof
     workspace_release(workspace, held);
     return ok;
 }
+
+gint64
+workspace_profile_saved(struct workspace *workspace, const struct profile *profile)
+{
+    g_autofree char *path = profile_path(workspace, profile);
+    GStatBuf status;
+    return g_stat(path, &status) == 0 ? (gint64)status.st_mtime : 0;
+}

@@ -397,7 +397,7 @@ test_bad_trees(void)
                    "%s/tree is a directory; name a .vib file", base);
     scratch_put(&scratch, "there.vib", "old");
     assert_refused(&scratch, &plain, "tree", "there.vib", SLIPWAY_ERROR_EXISTS,
-                   "%s/there.vib exists already; --force replaces it", base);
+                   "%s/there.vib exists already; --overwrite replaces it", base);
     g_autofree char *pipe_path = scratch_path(&scratch, "tree/opt/pipe");
     g_assert_cmpint(mkfifo(pipe_path, 0600), ==, 0);
     assert_refused(&scratch, &plain, "tree", "x.vib", SLIPWAY_ERROR_USAGE,
