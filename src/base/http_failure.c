@@ -139,15 +139,16 @@ fail_unauthorised(const struct scene *scene)
     if (given && !exchange->entrusted)
         return error_set(scene->error, SLIPWAY_ERROR_DENIED,
                          "%s: the server wants credentials (401); those that were given are for "
-                         "another host and were not sent to this one",
+                         "another host and were not sent to this one; give its own in ~/.netrc",
                          scene->url);
     if (given || memchr(scene->url, '@', strcspn(scene->url, "?#")) != NULL)
         return error_set(scene->error, SLIPWAY_ERROR_DENIED,
-                         "%s: the server does not accept the credentials it was given (401)",
+                         "%s: the server does not accept the credentials it was given (401); check "
+                         "--user and --password-file, or those in the URL",
                          scene->url);
     return error_set(scene->error, SLIPWAY_ERROR_DENIED,
-                     "%s: the server wants credentials (401); give a user name and password for "
-                     "it, for example in ~/.netrc",
+                     "%s: the server wants credentials (401); give --user USER and --password-file "
+                     "FILE, or put them into ~/.netrc",
                      scene->url);
 }
 

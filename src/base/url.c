@@ -291,6 +291,19 @@ parse_relative(const char *base, const char *reference)
     return g_uri_parse_relative(base_uri, encoded, flags, NULL);
 }
 
+/* A name or an address, as every reader of URLs understands it. */
+static gboolean
+host_is_plain(const char *host)
+{
+    if (host == NULL || *host == '\0')
+        return FALSE;
+    if (strchr(host, ':') != NULL)
+        return g_hostname_is_ip_address(host) && strchr(host, '%') == NULL;
+    while (g_ascii_isalnum(*host) || (*host != '\0' && strchr("-._~%", *host) != NULL))
+        host++;
+    return *host == '\0';
+}
+
 char *
 url_resolve(const char *base, const char *reference, GError **error)
 {
@@ -301,7 +314,7 @@ url_resolve(const char *base, const char *reference, GError **error)
     if (uri == NULL ||
         (strcmp(g_uri_get_scheme(uri), "http") != 0 && strcmp(g_uri_get_scheme(uri), "https") != 0))
         return error_null(error, SLIPWAY_ERROR_CORRUPT, "%s is no http or https URL", shown);
-    if (g_uri_get_host(uri) == NULL || *g_uri_get_host(uri) == '\0')
+    if (!host_is_plain(g_uri_get_host(uri)))
         return error_null(error, SLIPWAY_ERROR_CORRUPT, "%s names no host", shown);
     /* GLib ends a host at a `;`, others do not: nobody means such a URL. */
     if (*g_uri_get_path(uri) != '\0' && *g_uri_get_path(uri) != '/')

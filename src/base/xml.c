@@ -87,8 +87,11 @@ explain_failure(const xmlParserCtxt *parser, const struct watch *watch, const vo
     if (watch->deep)
         return error_set(error, SLIPWAY_ERROR_LIMIT, "%s: elements nest deeper than %d", label,
                          XML_DEPTH_MAX);
+    if (length == 0)
+        return error_set(error, SLIPWAY_ERROR_CORRUPT, "%s: is empty", label);
     const xmlError *last = xmlCtxtGetLastError((void *)parser);
     g_autofree char *words = g_strdup(last && last->message ? last->message : "no XML document");
+    words[strcspn(words, "\n")] = '\0'; /* what follows are bytes in hexadecimal */
     return error_set(error, SLIPWAY_ERROR_CORRUPT, "%s: line %d: %s", label,
                      last != NULL ? last->line : 0, g_strstrip(words));
 }
@@ -133,6 +136,9 @@ xml_parse(const void *data, gsize length, gsize limit, const char *root_name, co
     if (!ok)
         explain_failure(parser, &watch, data, length, label, error);
     xmlFreeParserCtxt(parser);
+    /* Texts are UTF-8 from here on; with no encoding xml_dump() would write references. */
+    if (ok && doc->encoding == NULL)
+        doc->encoding = xmlStrdup((const xmlChar *)"UTF-8");
     if (!ok || !check_root(doc, root_name, label, error))
         return NULL;
     return g_steal_pointer(&doc);
@@ -228,7 +234,7 @@ escape(GString *out, const char *text, const char *special)
         char character;
         const char *reference;
     } references[] = {
-        {'&', "&amp;"}, {'<', "&lt;"},   {'>', "&gt;"}, {'"', "&quot;"},
+        {'&', "&amp;"},  {'<', "&lt;"},   {'>', "&gt;"},  {'"', "&quot;"},
         {'\r', "&#13;"}, {'\n', "&#10;"}, {'\t', "&#9;"},
     };
     for (;;) {

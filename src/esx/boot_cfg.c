@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define SEPARATOR "---"
-#define BLANKS " \t"
+#define BLANKS " \t\r"
 
 struct line {
     char *text;      /* as it stands in the file, without its end */
@@ -250,7 +250,7 @@ boot_cfg_for_image(const struct generation *generation, const char *version, con
 
     struct boot_cfg *cfg = boot_cfg_new();
     boot_cfg_set(cfg, "bootstate", "0");
-    boot_cfg_set(cfg, "title", installer ? "Loading ESXi installer" : "Loading ESXi");
+    boot_cfg_set(cfg, "title", installer ? BOOT_CFG_TITLE_INSTALLER : BOOT_CFG_TITLE);
     if (generation->timeout_prefix) {
         boot_cfg_set(cfg, "timeout", "5");
         boot_cfg_set(cfg, "prefix", "");

@@ -11,6 +11,8 @@
 #include <glib.h>
 
 #define BOOT_CFG_MAX (1u << 20)
+#define BOOT_CFG_TITLE "Loading ESXi"
+#define BOOT_CFG_TITLE_INSTALLER "Loading ESXi installer"
 
 struct boot_cfg;
 

@@ -69,3 +69,20 @@ boot_cfg_add_options(struct boot_cfg *cfg, const char *const *options)
     }
     boot_cfg_set(cfg, "kernelopt", text->str);
 }
+
+void
+boot_cfg_drop_installer(struct boot_cfg *cfg)
+{
+    static const char *const starters[] = {"runweasel", "cdromBoot", NULL};
+    const char *old = boot_cfg_get(cfg, "kernelopt");
+    if (old != NULL) {
+        g_auto(GStrv) words = g_strsplit(old, " ", -1);
+        g_autoptr(GString) text = g_string_new("");
+        for (char **word = words; *word != NULL; word++)
+            if (**word != '\0' && !g_strv_contains(starters, *word))
+                g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", *word);
+        boot_cfg_set(cfg, "kernelopt", text->str);
+    }
+    if (g_strcmp0(boot_cfg_get(cfg, "title"), BOOT_CFG_TITLE_INSTALLER) == 0)
+        boot_cfg_set(cfg, "title", BOOT_CFG_TITLE);
+}

@@ -12,3 +12,7 @@ void boot_cfg_update_modules(struct boot_cfg *cfg, GPtrArray *modules, GPtrArray
 
 /* Append words to kernelopt=, each only when it is not there yet. */
 void boot_cfg_add_options(struct boot_cfg *cfg, const char *const *options);
+
+/* Make it boot a system without an installer: the words that start the installer leave kernelopt=,
+ * and a title that nobody wrote says what is loaded then. */
+void boot_cfg_drop_installer(struct boot_cfg *cfg);

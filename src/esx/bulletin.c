@@ -97,6 +97,13 @@ parse_component(struct bulletin *bulletin, const xmlNode *root)
     bulletin->component_name_ui = xml_attribute(name, "uiString");
     bulletin->component_version = xml_attribute(version, "version");
     bulletin->component_version_ui = xml_attribute(version, "uiString");
+    if (bulletin->component_name != NULL && bulletin->component_version != NULL)
+        return;
+    /* Half a component is none. */
+    g_clear_pointer(&bulletin->component_name, g_free);
+    g_clear_pointer(&bulletin->component_name_ui, g_free);
+    g_clear_pointer(&bulletin->component_version, g_free);
+    g_clear_pointer(&bulletin->component_version_ui, g_free);
 }
 
 static gboolean

@@ -42,6 +42,45 @@ local_of(const struct profile *profile, const char *vib_id, const char *payload)
 }
 
 static gboolean
+is_left_out(const struct customize *self, const struct payload *payload)
+{
+    return self->options->common.no_installer && payload_is_installer(payload);
+}
+
+/* The installer's payloads of VIBs that stay, by their paths and names. */
+static void
+list_installer(struct customize *self, GPtrArray *paths, GPtrArray *names)
+{
+    for (guint i = 0; i < self->vibs->len; i++) {
+        const struct vib *vib = self->vibs->pdata[i];
+        for (guint j = 0; j < vib->payloads->len; j++) {
+            const struct payload *payload = vib->payloads->pdata[j];
+            const char *local = local_of(self->profile, vib->id, payload->name);
+            char *path = local != NULL && is_left_out(self, payload)
+                             ? image_layout_path(payload, local)
+                             : NULL;
+            if (path == NULL)
+                continue;
+            g_ptr_array_add(paths, path);
+            g_ptr_array_add(names, (gpointer)local);
+        }
+    }
+}
+
+static gboolean
+remove_installer(struct customize *self, GError **error)
+{
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    list_installer(self, paths, names);
+    for (guint i = 0; i < paths->len; i++)
+        if (iso_medium_has(self->medium, paths->pdata[i]) &&
+            !iso_medium_remove(self->medium, paths->pdata[i], error))
+            return FALSE;
+    return TRUE;
+}
+
+static gboolean
 remove_payloads(struct customize *self, const struct vib *vib, GError **error)
 {
     for (guint i = 0; i < vib->payloads->len; i++) {
@@ -76,7 +115,7 @@ put_payload(struct customize *self, guint index, const struct payload *payload, 
     const struct export_vib *file = self->prepared->files->pdata[index];
     const char *local = local_of(self->profile, file->vib->id, payload->name);
     g_autofree char *path = local != NULL ? image_layout_path(payload, local) : NULL;
-    if (path == NULL)
+    if (path == NULL || is_left_out(self, payload))
         return TRUE;
     if (image_layout_is_boot_image(payload))
         return put_boot_image(self, file, payload, path, error);
@@ -102,10 +141,10 @@ change_payloads(struct customize *self, GError **error)
             if (!put_payload(self, i, vib->payloads->pdata[j], error))
                 return FALSE;
     }
-    return TRUE;
+    return remove_installer(self, error);
 }
 
-/* 8.3 names that no VIB has any more. */
+/* 8.3 names that are not loaded any more. */
 static GPtrArray *
 names_gone(struct customize *self)
 {
@@ -115,6 +154,8 @@ names_gone(struct customize *self)
         for (guint j = 0; j < entry->locals->len; j++)
             g_ptr_array_add(gone, g_array_index(entry->locals, struct profile_local_name, j).local);
     }
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    list_installer(self, paths, gone);
     return gone;
 }
 
@@ -136,6 +177,8 @@ rewrite_boot_cfg(struct customize *self, const char *path, GPtrArray *names, GPt
     const char *build = boot_cfg_get(cfg, "build");
     if (build != NULL && *build != '\0' && self->generation->build_line)
         boot_cfg_set(cfg, "build", self->version);
+    if (self->options->common.no_installer)
+        boot_cfg_drop_installer(cfg);
     if (more_options[0] != NULL)
         boot_cfg_add_options(cfg, more_options);
     g_autoptr(GBytes) text = boot_cfg_format(cfg);

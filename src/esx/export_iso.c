@@ -247,6 +247,10 @@ put_payload(struct export_iso *self, guint index, const struct payload *payload,
     if (local == NULL || is_left_out(self, payload))
         return TRUE;
     g_autofree char *path = image_layout_path(payload, local);
+    if (!image_layout_knows(payload))
+        progress_warning(self->export->context->progress,
+                         "payload %s of %s is of type %s, which is not known: it is not on the ISO",
+                         payload->name, file->vib->id, payload->type);
     if (path == NULL)
         return TRUE;
     if (iso_medium_has(self->medium, path))

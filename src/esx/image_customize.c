@@ -115,14 +115,35 @@ list_differences(struct customize *self)
         if (profile_find_vib(self->profile, entry->id) == NULL)
             g_ptr_array_add(self->removed, g_strdup(entry->id));
     }
-    if (self->added->len + self->removed->len > 0)
+    gboolean other_vibs = self->added->len + self->removed->len > 0;
+    if (other_vibs)
         self->profile->serial++;
+    if (other_vibs || strcmp(self->profile->name, self->old->name) != 0 ||
+        strcmp(self->profile->vendor, self->old->vendor) != 0)
+        profile_renew_id(self->profile);
+}
+
+/* What the ISO's own image breaks already is not for this change to answer: it becomes a warning.
+ */
+static void
+excuse_old_problems(struct customize *self)
+{
+    g_autoptr(GPtrArray) old = profile_problems(self->old, customize_input_depots(self->input));
+    g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+    for (guint i = 0; i < old->len; i++)
+        g_hash_table_add(known, ((struct problem *)old->pdata[i])->message);
+    for (guint i = 0; i < self->problems->len; i++) {
+        struct problem *problem = self->problems->pdata[i];
+        if (problem->severity == RULE_ERROR && g_hash_table_contains(known, problem->message))
+            problem->severity = RULE_WARNING;
+    }
 }
 
 static gboolean
 check_rules(struct customize *self, GError **error)
 {
     self->problems = profile_problems(self->profile, customize_input_depots(self->input));
+    excuse_old_problems(self);
     if (!problems_have_errors(self->problems) || self->options->common.force)
         return TRUE;
     return problems_to_error(self->problems, self->profile->name, error);

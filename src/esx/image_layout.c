@@ -46,6 +46,15 @@ image_layout_path(const struct payload *payload, const char *local)
 }
 
 gboolean
+image_layout_knows(const struct payload *payload)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(types); i++)
+        if (strcmp(types[i].type, payload->type) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+gboolean
 image_layout_is_boot_image(const struct payload *payload)
 {
     return strcmp(payload->type, "boot_iso_bios") == 0 ||

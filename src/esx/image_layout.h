@@ -23,5 +23,8 @@
  * the medium at all.  Free with g_free(). */
 char *image_layout_path(const struct payload *payload, const char *local);
 
+/* FALSE for a type of payload that no document names: nobody knows where it belongs. */
+gboolean image_layout_knows(const struct payload *payload);
+
 /* TRUE for what must be in memory before the medium is laid out: the El Torito images. */
 gboolean image_layout_is_boot_image(const struct payload *payload);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 static gboolean
 old_extent(IsoFile *file, guint64 *ret_offset, guint64 *ret_size)
@@ -111,11 +112,15 @@ iso_medium_open(const char *path, GError **error)
     if (medium == NULL)
         return NULL;
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
-    medium->fd = open(absolute, O_RDONLY | O_CLOEXEC);
+    /* Of a pipe nothing could be read twice, and opening it could wait for ever. */
+    medium->fd = open(absolute, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (medium->fd < 0) {
         error_set_errno(error, errno, "cannot open %s", path);
         return NULL;
     }
+    struct stat about;
+    if (fstat(medium->fd, &about) != 0 || (!S_ISREG(about.st_mode) && !S_ISBLK(about.st_mode)))
+        return error_null(error, SLIPWAY_ERROR_USAGE, "%s is neither a file nor a drive", path);
     medium->path = g_steal_pointer(&absolute);
     if (!import_image(medium, error))
         return NULL;

@@ -212,13 +212,19 @@ replace(char **field, char *value)
     *field = value;
 }
 
+void
+profile_renew_id(struct profile *profile)
+{
+    replace(&profile->profile_id, derive_id(profile));
+}
+
 struct profile *
 profile_clone(const struct profile *profile, const char *name, const char *vendor)
 {
     struct profile *clone = profile_copy(profile);
     replace(&clone->name, g_strdup(name));
     replace(&clone->vendor, g_strdup(vendor));
-    replace(&clone->profile_id, derive_id(clone));
+    profile_renew_id(clone);
     g_clear_pointer(&clone->created, g_free);
     g_clear_pointer(&clone->modified, g_free);
     clone->serial = 0;

@@ -72,3 +72,6 @@ gboolean profile_remove_vib(struct profile *profile, const char *vib_id);
 /* A clone: same VIBs (and payload maps), new name and vendor, own id (derived from its name, vendor
  * and VIBs, so the same clone has the same id), not read-only, serial 0, no times. */
 struct profile *profile_clone(const struct profile *profile, const char *name, const char *vendor);
+
+/* A profile that became another one gets the id that a clone of its name, vendor and VIBs has. */
+void profile_renew_id(struct profile *profile);

@@ -25,6 +25,7 @@ struct reader {
     struct archive *archive;
     guint8 *buffer;     /* what libarchive was given last */
     GHashTable *seen;   /* char * path: members so far, directories with a slash */
+    GHashTable *above;  /* char * path without a slash: what must be a directory */
     GTree *parts;       /* char * stem -> struct parts *: so that VIBs come in a fixed order */
     guint64 total;      /* bytes of members so far: sparse ones may claim more than there are */
     char *profile_path; /* NULL until it was met */
@@ -66,6 +67,7 @@ open_reader(struct reader *reader, struct stream *tar, const char *label, GError
     reader->buffer = g_malloc(BUFFER_SIZE);
     reader->error = error;
     reader->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    reader->above = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     reader->parts = g_tree_new_full(compare_stems, NULL, g_free, free_parts);
     reader->extra_names = g_ptr_array_new_with_free_func(g_free);
     reader->extra_data = g_ptr_array_new_with_free_func(free_bytes);
@@ -82,6 +84,7 @@ close_reader(struct reader *reader)
     stream_close(reader->tar);
     g_free(reader->buffer);
     g_hash_table_unref(reader->seen);
+    g_hash_table_unref(reader->above);
     g_tree_unref(reader->parts);
     g_free(reader->profile_path);
     free_bytes(reader->profile);
@@ -215,6 +218,22 @@ member_path(struct reader *reader, struct archive_entry *entry, char **ret_path)
     return TRUE;
 }
 
+/* Nothing may be both a file and a directory. */
+static gboolean
+check_place(struct reader *reader, const char *path)
+{
+    gboolean ok = !g_hash_table_contains(reader->above, path);
+    const char *slash = strchr(path, '/');
+    for (; ok && slash != NULL; slash = strchr(slash + 1, '/')) {
+        char *directory = g_strndup(path, (gsize)(slash - path));
+        ok = !g_hash_table_contains(reader->seen, directory);
+        g_hash_table_add(reader->above, directory);
+    }
+    return ok || error_set(reader->error, SLIPWAY_ERROR_CORRUPT,
+                           "%s: %s cannot be there: one name is both a file and a directory",
+                           reader->label, path);
+}
+
 static gboolean
 take_member(struct reader *reader, struct archive_entry *entry)
 {
@@ -228,6 +247,8 @@ take_member(struct reader *reader, struct archive_entry *entry)
     if (!g_hash_table_add(reader->seen, g_strdup(path)))
         return directory || error_set(reader->error, SLIPWAY_ERROR_CORRUPT, "%s: %s is in it twice",
                                       reader->label, path);
+    if (!check_place(reader, path))
+        return FALSE;
     if (directory) {
         take_directory(reader, path);
         return TRUE;

@@ -98,15 +98,6 @@ is_sha256(const char *text)
 }
 
 static gboolean
-has_item(const GPtrArray *items, const char *name)
-{
-    for (guint i = 0; i < items->len; i++)
-        if (strcmp(((const struct recipe_lock_item *)items->pdata[i])->name, name) == 0)
-            return TRUE;
-    return FALSE;
-}
-
-static gboolean
 parse_items(const json_t *root, const char *list_key, const char *name_key, GPtrArray *items,
             const char *label, GError **error)
 {
@@ -115,13 +106,14 @@ parse_items(const json_t *root, const char *list_key, const char *name_key, GPtr
         g_autofree char *what = g_strdup_printf("it has no list '%s'", list_key);
         return fail_damaged(label, what, error);
     }
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     for (gsize i = 0; i < json_array_size(list); i++) {
         const json_t *entry = json_array_get(list, i);
         const char *name = json_string_value(json_object_get(entry, name_key));
         const char *sha256 = json_string_value(json_object_get(entry, "sha256"));
         const json_t *size = json_object_get(entry, "size");
         if (name == NULL || !is_sha256(sha256) || !json_is_integer(size) ||
-            json_integer_value(size) < 0) {
+            json_integer_value(size) < 0 || !g_hash_table_add(names, (gpointer)name)) {
             g_autofree char *what = g_strdup_printf("entry %zu of '%s'", i + 1, list_key);
             return fail_damaged(label, what, error);
         }

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/xml.h"
+#include "esx/module_names.h"
 
 #include <string.h>
 
@@ -274,6 +275,15 @@ take_checksums(const struct parser *parser, const xmlNode *parent, const char *w
     return TRUE;
 }
 
+/* It becomes the name of a file on media and of a module in boot.cfg. */
+static gboolean
+vfat_name_valid(const struct payload *payload)
+{
+    g_autofree char *lower =
+        payload->vfat_name != NULL ? g_ascii_strdown(payload->vfat_name, -1) : NULL;
+    return lower == NULL || module_name_valid(lower);
+}
+
 static gboolean
 take_payload(const struct parser *parser, const xmlNode *node)
 {
@@ -285,6 +295,9 @@ take_payload(const struct parser *parser, const xmlNode *node)
     if (!identifier_valid(payload->name) || !identifier_valid(payload->type))
         return corrupt(parser, "a payload is called `%.80s` of type `%.40s`, which cannot be",
                        payload->name, payload->type);
+    if (!vfat_name_valid(payload))
+        return corrupt(parser, "the vfat-name of payload %s, `%.40s`, is no 8.3 name",
+                       payload->name, payload->vfat_name);
     if (vib_payload(parser->vib, payload->name) != payload)
         return corrupt(parser, "two payloads are called %s", payload->name);
     g_autofree char *size = xml_attribute(node, "size");

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "esx/vib_verdict.h"
 
-#include "base/error.h"
-
 static const char *const kind_names[] = {
     [VIB_FINDING_OK] = "ok",
     [VIB_FINDING_WARNING] = "warning",
@@ -41,6 +39,7 @@ vib_verdict_new(void)
 {
     struct vib_verdict *verdict = g_new0(struct vib_verdict, 1);
     verdict->findings = g_ptr_array_new_with_free_func(free_finding);
+    verdict->code = SLIPWAY_ERROR_CORRUPT;
     return verdict;
 }
 
@@ -89,7 +88,7 @@ vib_verdict_to_error(const struct vib_verdict *verdict, GError **error)
         if (finding->kind != VIB_FINDING_ERROR)
             continue;
         if (finding->topic != VIB_TOPIC_SIGNATURE)
-            code = SLIPWAY_ERROR_CORRUPT;
+            code = verdict->code;
         g_string_append_printf(all, "%s%s", all->len > 0 ? "; " : "", finding->text);
     }
     return all->len == 0 || error_set(error, code, "%s", all->str);

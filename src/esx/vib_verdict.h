@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/auto_ptr.h"
+#include "base/error.h"
 #include "esx/vib_signature.h"
 
 enum vib_finding_kind { VIB_FINDING_OK, VIB_FINDING_WARNING, VIB_FINDING_ERROR };
@@ -26,8 +27,10 @@ const char *vib_finding_kind_name(enum vib_finding_kind kind);    /* "ok", "warn
 const char *vib_finding_topic_name(enum vib_finding_topic topic); /* "archive", ... */
 
 struct vib_verdict {
-    char *id;            /* NULL when the descriptor cannot be read */
-    GPtrArray *findings; /* of struct vib_finding *, in the order in which they were made */
+    char *id;                /* NULL when the descriptor cannot be read */
+    GPtrArray *findings;     /* of struct vib_finding *, in the order in which they were made */
+    enum slipway_error code; /* of what is wrong beside the signature: SLIPWAY_ERROR_CORRUPT, or
+                              * that of the error for which the file could not be opened */
     struct signature_result signature;
 };
 struct vib_verdict *vib_verdict_new(void);
@@ -42,6 +45,6 @@ void vib_verdict_add(struct vib_verdict *verdict, enum vib_finding_kind kind,
 /* TRUE when a finding is an error. */
 gboolean vib_verdict_is_bad(const struct vib_verdict *verdict);
 
-/* All errors as one: SLIPWAY_ERROR_SIGNATURE when all are about the signature, otherwise
- * SLIPWAY_ERROR_CORRUPT; TRUE when there is none. */
+/* All errors as one: SLIPWAY_ERROR_SIGNATURE when all are about the signature, otherwise the
+ * verdict's code; TRUE when there is none. */
 gboolean vib_verdict_to_error(const struct vib_verdict *verdict, GError **error);

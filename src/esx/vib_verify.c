@@ -251,6 +251,7 @@ vib_verify(struct stream *stream, const struct trust_store *trust, struct progre
         return NULL;
     }
     if (file == NULL) {
+        verdict->code = (enum slipway_error)reason->code;
         vib_verdict_add(verdict, VIB_FINDING_ERROR, VIB_TOPIC_ARCHIVE, NULL, "%s", reason->message);
         return g_steal_pointer(&verdict);
     }

@@ -177,6 +177,16 @@ check_type(const struct walk *walk, const struct tar_header *header, const char 
     return TRUE;
 }
 
+/* The target of a hard link is the name of another member. */
+static gboolean
+clean_hard_link(const char *raw, const char *label, char **ret_target, GError **error)
+{
+    if (!tar_name_clean(raw, label, ret_target, error))
+        return FALSE;
+    return **ret_target != '\0' || error_set(error, SLIPWAY_ERROR_CORRUPT,
+                                             "%s: has a link that points nowhere", label);
+}
+
 /* *ret_member stays NULL for the root directory itself. */
 static gboolean
 make_member(struct walk *walk, const struct tar_header *header, struct visor_member **ret_member,
@@ -197,7 +207,7 @@ make_member(struct walk *walk, const struct tar_header *header, struct visor_mem
         member->size = walk->names.has_size ? walk->names.size : header->size;
     if (!check_type(walk, header, raw, error) || !tar_name_clean(raw, label, &member->name, error))
         return FALSE;
-    if (member->type == '1' && !tar_name_clean(target, label, &member->target, error))
+    if (member->type == '1' && !clean_hard_link(target, label, &member->target, error))
         return FALSE;
     if (member->type == '2' && !tar_target_check(target, label, &member->target, error))
         return FALSE;

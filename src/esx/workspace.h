@@ -36,15 +36,24 @@ struct workspace_depot {
     char *location; /* secret! */
     char *title;    /* url_redact()ed */
     char *known;    /* name in the list of known depots, or NULL */
+    char *token;    /* what is secret in the location and need not look so, or NULL */
+    char *user;     /* name that it was connected with (--user), or NULL */
     gint64 added;   /* seconds since 1970 */
 };
 GPtrArray *
 workspace_depots(struct workspace *workspace); /* of struct workspace_depot *; borrowed */
-/* A local `location` is made absolute.  `name` NULL: one is made; a given one is 1..64 characters
- * of [A-Za-z0-9._-] (SLIPWAY_ERROR_USAGE).  SLIPWAY_ERROR_EXISTS when location or name is connected
+/* What is known of a depot that is to be connected. */
+struct workspace_addition {
+    const char *name;     /* 1..64 characters of [A-Za-z0-9._-]; NULL: one is made */
+    const char *location; /* a local one is made absolute */
+    const char *known;    /* the rest as in struct workspace_depot */
+    const char *token;
+    const char *user;
+};
+/* SLIPWAY_ERROR_USAGE for a bad name, SLIPWAY_ERROR_EXISTS when location or name is connected
  * already. */
-gboolean workspace_add_depot(struct workspace *workspace, const char *name, const char *location,
-                             const char *known, GError **error);
+gboolean workspace_add_depot(struct workspace *workspace, const struct workspace_addition *addition,
+                             GError **error);
 /* By name, location or title.  SLIPWAY_ERROR_NOT_FOUND. */
 gboolean workspace_remove_depot(struct workspace *workspace, const char *which, GError **error);
 
@@ -57,8 +66,8 @@ struct depot_set *workspace_load(struct workspace *workspace, const struct depot
                                  GError **error);
 
 /* The user's own profiles. */
-/* When a profile of the workspace was saved last, in seconds since 1970; 0 when that is not known.  The
- * profile itself carries no such time: it would be in the image, which must be reproducible. */
+/* When a profile of the workspace was saved last, in seconds since 1970; 0 when that is not known.
+ * The profile itself carries no such time: it would be in the image, which must be reproducible. */
 gint64 workspace_profile_saved(struct workspace *workspace, const struct profile *profile);
 GPtrArray *workspace_profiles(struct workspace *workspace); /* of struct profile *; borrowed */
 /* `text` is `NAME`, `VENDOR/NAME` or a profile id.  NULL without an error: there is none.  With

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The connected depots of a workspace: depots.json. */
 #include "base/error.h"
+#include "base/secret.h"
 #include "base/url.h"
 #include "esx/workspace_intern.h"
 
@@ -15,19 +16,25 @@ free_depot(gpointer data)
     g_free(depot->location);
     g_free(depot->title);
     g_free(depot->known);
+    secret_free(depot->token);
+    g_free(depot->user);
     g_free(depot);
 }
 
 static struct workspace_depot *
-new_depot(const char *name, const char *location, const char *known, gint64 added)
+new_depot(const char *name, const struct workspace_addition *addition, gint64 added)
 {
     struct workspace_depot *depot = g_new0(struct workspace_depot, 1);
+    const char *location = addition->location;
+    secret_register(addition->token);
     if (url_is_http(location))
         url_register_secrets(location);
     depot->name = g_strdup(name);
     depot->location = g_strdup(location);
     depot->title = url_is_http(location) ? url_redact(location) : g_strdup(location);
-    depot->known = g_strdup(known);
+    depot->known = g_strdup(addition->known);
+    depot->token = g_strdup(addition->token);
+    depot->user = g_strdup(addition->user);
     depot->added = added;
     return depot;
 }
@@ -40,15 +47,16 @@ parse_depots(json_t *root, GPtrArray *depots, const char *directory, GError **er
     json_t *object;
     json_array_foreach(list, i, object)
     {
-        const char *name = NULL, *location = NULL, *known = NULL;
+        struct workspace_addition found = {0};
         json_int_t added = 0;
         json_error_t why;
-        if (json_unpack_ex(object, &why, 0, "{s:s, s:s, s?s, s?I}", "name", &name, "location",
-                           &location, "known", &known, "added", &added) != 0)
+        if (json_unpack_ex(object, &why, 0, "{s:s, s:s, s?s, s?s, s?s, s?I}", "name", &found.name,
+                           "location", &found.location, "known", &found.known, "token",
+                           &found.token, "user", &found.user, "added", &added) != 0)
             return error_set(error, SLIPWAY_ERROR_CORRUPT,
                              "%s/" DEPOTS_FILE ": depot %" G_GSIZE_FORMAT ": %s", directory, i + 1,
                              why.text);
-        g_ptr_array_add(depots, new_depot(name, location, known, added));
+        g_ptr_array_add(depots, new_depot(found.name, &found, added));
     }
     return TRUE;
 }
@@ -85,6 +93,10 @@ write_depots(struct workspace *workspace, GError **error)
         }
         if (depot->known != NULL)
             json_object_set_new(object, "known", json_string(depot->known));
+        if (depot->token != NULL)
+            json_object_set_new(object, "token", json_string(depot->token));
+        if (depot->user != NULL)
+            json_object_set_new(object, "user", json_string(depot->user));
         json_array_append_new(list, object);
     }
     json_t *root = json_object();
@@ -145,11 +157,11 @@ check_name(const char *name, GError **error)
 }
 
 static gboolean
-append_depot(struct workspace *workspace, const char *name, const char *location, const char *known,
-             GError **error)
+append_depot(struct workspace *workspace, const struct workspace_addition *addition, GError **error)
 {
     guint at;
-    if (find_depot(workspace, location, &at)) {
+    const char *name = addition->name;
+    if (find_depot(workspace, addition->location, &at)) {
         const struct workspace_depot *old = workspace->depots->pdata[at];
         return error_set(error, SLIPWAY_ERROR_EXISTS, "%s is connected already, as depot %s",
                          old->title, old->name);
@@ -158,7 +170,7 @@ append_depot(struct workspace *workspace, const char *name, const char *location
         return error_set(error, SLIPWAY_ERROR_EXISTS,
                          "there is a depot called %s already; give another --name", name);
     g_autofree char *made = name == NULL ? make_name(workspace) : NULL;
-    g_ptr_array_add(workspace->depots, new_depot(name != NULL ? name : made, location, known,
+    g_ptr_array_add(workspace->depots, new_depot(name != NULL ? name : made, addition,
                                                  g_get_real_time() / G_USEC_PER_SEC));
     if (write_depots(workspace, error))
         return TRUE;
@@ -167,17 +179,20 @@ append_depot(struct workspace *workspace, const char *name, const char *location
 }
 
 gboolean
-workspace_add_depot(struct workspace *workspace, const char *name, const char *location,
-                    const char *known, GError **error)
+workspace_add_depot(struct workspace *workspace, const struct workspace_addition *addition,
+                    GError **error)
 {
-    if (name != NULL && !check_name(name, error))
+    const char *location = addition->location;
+    if (addition->name != NULL && !check_name(addition->name, error))
         return FALSE;
     g_autofree char *absolute =
         url_is_http(location) ? g_strdup(location) : g_canonicalize_filename(location, NULL);
+    struct workspace_addition placed = *addition;
+    placed.location = absolute;
     gboolean held;
     if (!workspace_hold(workspace, workspace_read_depots, &held, error))
         return FALSE;
-    gboolean ok = append_depot(workspace, name, absolute, known, error);
+    gboolean ok = append_depot(workspace, &placed, error);
     workspace_release(workspace, held);
     return ok;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/error.h"
+#include "base/secret.h"
 #include "esx/workspace.h"
 
 #include <glib/gstdio.h>
@@ -77,15 +78,24 @@ test_directories(void)
     tear_down();
 }
 
+static gboolean
+add_depot(struct workspace *workspace, const char *name, const char *location, const char *known,
+          GError **error)
+{
+    return workspace_add_depot(
+        workspace, &(struct workspace_addition){.name = name, .location = location, .known = known},
+        error);
+}
+
 static void
 test_depots(void)
 {
     set_up();
     {
         auto_ptr(workspace) workspace = open_well();
-        g_assert_true(workspace_add_depot(workspace, NULL, LOCATION, "vmware", NULL));
-        g_assert_true(workspace_add_depot(workspace, NULL, "/srv/a.zip", NULL, NULL));
-        g_assert_true(workspace_add_depot(workspace, "mine", "/srv/b.zip", NULL, NULL));
+        g_assert_true(add_depot(workspace, NULL, LOCATION, "vmware", NULL));
+        g_assert_true(add_depot(workspace, NULL, "/srv/a.zip", NULL, NULL));
+        g_assert_true(add_depot(workspace, "mine", "/srv/b.zip", NULL, NULL));
     }
     auto_ptr(workspace) workspace = open_well();
     const GPtrArray *depots = workspace_depots(workspace);
@@ -110,12 +120,32 @@ test_depots(void)
     tear_down();
 }
 
+/* What is secret without looking so is known again when the state is read. */
+static void
+test_depot_token(void)
+{
+    set_up();
+    {
+        auto_ptr(workspace) workspace = open_well();
+        const struct workspace_addition addition = {
+            .location = "https://h/pl.ain/x.xml", .token = "pl.ain", .user = "joe"};
+        g_assert_true(workspace_add_depot(workspace, &addition, NULL));
+    }
+    secret_forget_all();
+    auto_ptr(workspace) workspace = open_well();
+    const struct workspace_depot *depot = workspace_depots(workspace)->pdata[0];
+    g_assert_cmpstr(depot->title, ==, "https://h/***/x.xml");
+    g_assert_cmpstr(depot->token, ==, "pl.ain");
+    g_assert_cmpstr(depot->user, ==, "joe");
+    tear_down();
+}
+
 static void
 expect_refused(struct workspace *workspace, const char *name, const char *location, int code,
                const char *message)
 {
     g_autoptr(GError) error = NULL;
-    g_assert_false(workspace_add_depot(workspace, name, location, NULL, &error));
+    g_assert_false(add_depot(workspace, name, location, NULL, &error));
     g_assert_error(error, SLIPWAY_ERROR, code);
     g_assert_cmpstr(error->message, ==, message);
 }
@@ -125,7 +155,7 @@ test_depots_refused(void)
 {
     set_up();
     auto_ptr(workspace) workspace = open_well();
-    g_assert_true(workspace_add_depot(workspace, "mine", "/srv/b.zip", NULL, NULL));
+    g_assert_true(add_depot(workspace, "mine", "/srv/b.zip", NULL, NULL));
     expect_refused(workspace, "other", "/srv/b.zip", SLIPWAY_ERROR_EXISTS,
                    "/srv/b.zip is connected already, as depot mine");
     expect_refused(workspace, "mine", "/srv/c.zip", SLIPWAY_ERROR_EXISTS,
@@ -219,8 +249,8 @@ test_two_writers(void)
     set_up();
     auto_ptr(workspace) first = open_well();
     auto_ptr(workspace) second = open_well();
-    g_assert_true(workspace_add_depot(first, NULL, "/srv/a.zip", NULL, NULL));
-    g_assert_true(workspace_add_depot(second, NULL, "/srv/b.zip", NULL, NULL));
+    g_assert_true(add_depot(first, NULL, "/srv/a.zip", NULL, NULL));
+    g_assert_true(add_depot(second, NULL, "/srv/b.zip", NULL, NULL));
     const struct workspace_depot *last = workspace_depots(second)->pdata[1];
     g_assert_cmpuint(workspace_depots(second)->len, ==, 2);
     g_assert_cmpstr(last->name, ==, "depot2");
@@ -236,10 +266,10 @@ test_lock(void)
     auto_ptr(workspace) other = open_well();
     g_autoptr(GError) error = NULL;
     gint64 began = g_get_monotonic_time();
-    g_assert_false(workspace_add_depot(other, NULL, "/srv/a.zip", NULL, &error));
+    g_assert_false(add_depot(other, NULL, "/srv/a.zip", NULL, &error));
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_BUSY);
     g_assert_cmpint(g_get_monotonic_time() - began, >=, 9 * G_USEC_PER_SEC);
-    g_assert_true(workspace_add_depot(holder, NULL, "/srv/a.zip", NULL, NULL));
+    g_assert_true(add_depot(holder, NULL, "/srv/a.zip", NULL, NULL));
     tear_down();
 }
 
@@ -277,6 +307,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/workspace/directories", test_directories);
     g_test_add_func("/workspace/depots", test_depots);
+    g_test_add_func("/workspace/depot-token", test_depot_token);
     g_test_add_func("/workspace/depots-refused", test_depots_refused);
     g_test_add_func("/workspace/damage", test_damage);
     g_test_add_func("/workspace/profiles", test_profiles);
