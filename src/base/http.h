@@ -74,6 +74,7 @@ struct http_request {
     /* For conditional requests: what http_response said last time, or NULL. */
     const char *etag;
     const char *last_modified;
+    gboolean no_page; /* an HTML page cannot be what is wanted, and is SLIPWAY_ERROR_NETWORK */
 };
 
 struct http_response {

@@ -277,7 +277,8 @@ get_online(const struct http_cache *cache, struct slot *slot, guint64 limit,
                                    .path = slot->body_path,
                                    .limit = limit,
                                    .etag = slot->note.etag,
-                                   .last_modified = slot->note.last_modified};
+                                   .last_modified = slot->note.last_modified,
+                                   .no_page = TRUE};
     if (!http_fetch(cache->client, &request, &response, progress, &failure))
         return give_stale(slot, ret_entry, progress, failure, error);
 

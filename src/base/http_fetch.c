@@ -142,11 +142,33 @@ on_begin(gpointer user, const struct http_exchange *exchange)
     return exchange->status == 206 ? continues(fetch, exchange) : starts(fetch, exchange);
 }
 
+/* A guess by the first bytes: servers give types at random, pages begin alike. */
+static gboolean
+is_page(const char *data, gsize length)
+{
+    static const char *const starts_of_pages[] = {"<!doctype html", "<html"};
+    while (length > 0 && g_ascii_isspace(*data)) {
+        data++;
+        length--;
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(starts_of_pages); i++) {
+        gsize expected = strlen(starts_of_pages[i]);
+        if (length >= expected && g_ascii_strncasecmp(data, starts_of_pages[i], expected) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static gboolean
 on_receive(gpointer user, const void *data, gsize length)
 {
     struct fetch *fetch = user;
     guint64 size = fetch->request->size;
+    if (fetch->request->no_page && partial_file_length(fetch->part) == 0 && is_page(data, length))
+        return error_set(&fetch->error, SLIPWAY_ERROR_NETWORK,
+                         "%s: the answer is an HTML page, perhaps the log-in, block or error page "
+                         "of a server or proxy; see in a browser what it says",
+                         fetch->shown);
     if (size != 0 && length > size - partial_file_length(fetch->part))
         return error_set(&fetch->error, SLIPWAY_ERROR_CORRUPT,
                          "%s: is longer than the %" G_GUINT64_FORMAT " bytes that are expected",

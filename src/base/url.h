@@ -14,8 +14,8 @@ gboolean url_is_http(const char *text);
  * document at `base` (NULL: only an absolute one will do).  A relative reference
  * resolves against the directory of `base`; one with `..` does not climb above the
  * host.  Spaces and the like are percent-encoded, a fragment is dropped.  Fails with
- * SLIPWAY_ERROR_CORRUPT on something that is no http(s) URL, holds control
- * characters or is longer than URL_MAX bytes. */
+ * SLIPWAY_ERROR_CORRUPT on something that is no http(s) URL, has a host that is neither
+ * a plain name nor an address, holds control characters or is longer than URL_MAX bytes. */
 char *url_resolve(const char *base, const char *reference, GError **error);
 
 /* The origin of an http(s) URL, `scheme://host:port` in lower case and with the

@@ -15,13 +15,16 @@ struct addition {
     char *name; /* NULL: one is made */
     char *location;
     const char *known; /* NULL: not one of the known depots */
+    const char *token; /* in the location; NULL: none */
 };
 
 static void
-addition_clear(struct addition *addition)
+free_addition(gpointer data)
 {
+    struct addition *addition = data;
     g_free(addition->name);
     g_free(addition->location);
+    g_free(addition);
 }
 
 static gboolean
@@ -33,8 +36,21 @@ take_known(struct session *session, const struct known_depot *known, struct addi
         !session_secret(session, OPTION_TOKEN_FILE, "SLIPWAY_TOKEN", &token, error))
         return FALSE;
     ret->location = known_depot_url(known, token, error);
+    ret->token = token;
     ret->known = known->name;
     return ret->location != NULL;
+}
+
+/* Values of a query are hidden whatever they are, and no reason to warn. */
+static void
+warn_exposed(struct session *session, const char *url)
+{
+    g_autofree char *plain = g_strndup(url, strcspn(url, "?#"));
+    g_autofree char *shown = url_redact(plain);
+    if (strcmp(plain, shown) != 0)
+        ui_warning(session_ui(session),
+                   "everybody on this machine can see the secret in the location while this runs; "
+                   "use --user and --password-file, or {token} in its place and --token-file");
 }
 
 static gboolean
@@ -43,6 +59,7 @@ take_url(struct session *session, const char *text, struct addition *ret, GError
     if (strstr(text, TOKEN_PLACE) == NULL) {
         ret->location = g_strdup(text);
         url_register_secrets(text);
+        warn_exposed(session, text);
         return TRUE;
     }
     const char *token;
@@ -50,6 +67,7 @@ take_url(struct session *session, const char *text, struct addition *ret, GError
         return FALSE;
     struct known_depot pattern = {.name = (char *)text, .url = (char *)text, .needs_token = TRUE};
     ret->location = known_depot_url(&pattern, token, error);
+    ret->token = token;
     return ret->location != NULL;
 }
 
@@ -80,13 +98,9 @@ report(struct session *session, const struct workspace_depot *entry, const struc
     g_autofree char *profiles = text_count(depot->profiles->len, "image profile", "image profiles");
     ui_print(session_ui(session), "Connected %s (%s): %s, %s\n", entry->name, entry->title,
              packages, profiles);
-    json_t *object = json_object();
-    json_object_set_new(object, "name", json_value_text(entry->name));
-    json_object_set_new(object, "location", json_value_text(entry->title));
-    json_object_set_new(object, "kind", json_value_text(depot_kind_name(depot->kind)));
-    json_object_set_new(object, "packages", json_integer((json_int_t)depot->packages->len));
-    json_object_set_new(object, "profiles", json_integer((json_int_t)depot->profiles->len));
-    json_array_append_new(list, object);
+    if (depot->packages->len + depot->profiles->len == 0)
+        ui_warning(session_ui(session), "%s has neither packages nor image profiles", entry->title);
+    json_array_append_new(list, json_value_depot(entry, depot));
 }
 
 /* Loaded before it is connected: what cannot be reached or read is not. */
@@ -103,30 +117,49 @@ connect_depot(struct session *session, const struct addition *addition, json_t *
     auto_ptr(depot) depot = depot_load(addition->location, &context, error);
     if (depot == NULL)
         return FALSE;
-    const char *name = addition->name;
+    struct workspace_addition wanted = {
+        .name = addition->name,
+        .location = addition->location,
+        .known = addition->known,
+        .token = addition->token,
+        .user = url_is_http(addition->location) ? session_text(session, OPTION_USER) : NULL,
+    };
     /* A known depot may be connected twice, with two tokens: then the second gets a made name. */
-    if (name == NULL && addition->known != NULL &&
-        workspace_find_depot(workspace, addition->known) == NULL)
-        name = addition->known;
-    if (!workspace_add_depot(workspace, name, addition->location, addition->known, error))
+    if (wanted.name == NULL && wanted.known != NULL &&
+        workspace_find_depot(workspace, wanted.known) == NULL)
+        wanted.name = wanted.known;
+    if (!workspace_add_depot(workspace, &wanted, error))
         return FALSE;
     const struct workspace_depot *entry = workspace_find_depot(workspace, addition->location);
     report(session, entry, depot, list);
     return TRUE;
 }
 
+/* All locations first: a user name and password are for their servers. */
 static gboolean
-add_all(struct session *session, GPtrArray *known, json_t *list, GError **error)
+find_all(struct session *session, GPtrArray *known, GPtrArray *additions, GError **error)
 {
     const char *const *locations = session_operands(session, 0);
     for (gsize i = 0; locations[i] != NULL; i++) {
-        struct addition addition = {g_strdup(session_text(session, OPTION_DEPOT_NAME)), NULL, NULL};
-        gboolean ok = find_location(session, locations[i], known, &addition, error) &&
-                      connect_depot(session, &addition, list, error);
-        addition_clear(&addition);
-        if (!ok)
+        struct addition *addition = g_new0(struct addition, 1);
+        g_ptr_array_add(additions, addition);
+        addition->name = g_strdup(session_text(session, OPTION_DEPOT_NAME));
+        if (!find_location(session, locations[i], known, addition, error))
             return FALSE;
+        session_entrust(session, addition->location);
     }
+    return TRUE;
+}
+
+static gboolean
+add_all(struct session *session, GPtrArray *known, json_t *list, GError **error)
+{
+    g_autoptr(GPtrArray) additions = g_ptr_array_new_with_free_func(free_addition);
+    if (!find_all(session, known, additions, error))
+        return FALSE;
+    for (guint i = 0; i < additions->len; i++)
+        if (!connect_depot(session, additions->pdata[i], list, error))
+            return FALSE;
     return TRUE;
 }
 

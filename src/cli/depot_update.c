@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/cancel.h"
 #include "base/error.h"
+#include "base/url.h"
 #include "cli/json_value.h"
 #include "cli/nouns.h"
 #include "cli/session.h"
@@ -15,18 +16,25 @@ struct update {
     GError *first; /* of the depots that failed */
 };
 
+static char *
+channel_texts(const GPtrArray *channels)
+{
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; i < channels->len; i++) {
+        const struct depot_channel *channel = channels->pdata[i];
+        g_string_append_printf(text, "%s%s/%s", i > 0 ? ", " : "", channel->vendor, channel->name);
+    }
+    return g_string_free(text, FALSE);
+}
+
 static void
 report(struct update *update, const struct workspace_depot *entry, const struct depot *depot)
 {
     g_autofree char *packages = g_strdup_printf("%u", depot->packages->len);
     g_autofree char *profiles = g_strdup_printf("%u", depot->profiles->len);
-    table_add(update->table, entry->name, packages, profiles, entry->title, NULL);
-    json_t *object = json_object();
-    json_object_set_new(object, "name", json_value_text(entry->name));
-    json_object_set_new(object, "location", json_value_text(entry->title));
-    json_object_set_new(object, "packages", json_integer((json_int_t)depot->packages->len));
-    json_object_set_new(object, "profiles", json_integer((json_int_t)depot->profiles->len));
-    json_array_append_new(update->list, object);
+    g_autofree char *channels = channel_texts(depot->channels);
+    table_add(update->table, entry->name, packages, profiles, entry->title, channels, NULL);
+    json_array_append_new(update->list, json_value_depot(entry, depot));
 }
 
 /* One depot that fails does not keep the others from being updated. */
@@ -64,9 +72,11 @@ update_named(struct update *update, struct workspace *workspace, GError **error)
     const char *const *names = session_operands(update->session, 0);
     for (gsize i = 0; names[i] != NULL; i++) {
         const struct workspace_depot *entry = workspace_find_depot(workspace, names[i]);
-        if (entry == NULL)
+        if (entry == NULL) {
+            g_autofree char *shown = url_redact(names[i]);
             return error_set(error, SLIPWAY_ERROR_NOT_FOUND,
-                             "no depot called %s is connected; see `slipway depot list`", names[i]);
+                             "no depot called %s is connected; see `slipway depot list`", shown);
+        }
         if (!cancel_check(error))
             return FALSE;
         update_one(update, entry);
@@ -74,15 +84,29 @@ update_named(struct update *update, struct workspace *workspace, GError **error)
     return TRUE;
 }
 
+static void
+entrust_named(struct session *session, struct workspace *workspace)
+{
+    const char *const *names = session_operands(session, 0);
+    for (gsize i = 0; names[i] != NULL; i++) {
+        const struct workspace_depot *entry = workspace_find_depot(workspace, names[i]);
+        if (entry != NULL)
+            session_entrust(session, entry->location);
+    }
+}
+
 static gboolean
 run(struct session *session, GError **error)
 {
     struct workspace *workspace = session_workspace(session, error);
-    const struct depot_context *context =
-        workspace != NULL ? session_context(session, error) : NULL;
+    if (workspace == NULL)
+        return FALSE;
+    entrust_named(session, workspace);
+    const struct depot_context *context = session_context(session, error);
     if (context == NULL)
         return FALSE;
-    auto_ptr(table) table = table_new("Name", ">Packages", ">Profiles", "Location", NULL);
+    auto_ptr(table) table =
+        table_new("Name", ">Packages", ">Profiles", "Location", "Channels", NULL);
     struct update update = {session, *context, table, json_array(), 0, NULL};
     update.context.revalidate = TRUE;
     gboolean ok = session_operand(session, 0) != NULL ? update_named(&update, workspace, error)

@@ -2,7 +2,26 @@
 #include "base/error.h"
 #include "cli/nouns.h"
 #include "cli/profile_report.h"
+#include "esx/known_depots.h"
 #include "esx/recipe.h"
+
+/* A user name and password are for the servers of the recipe's depots. */
+static gboolean
+entrust_depots(struct session *session, const struct recipe *recipe, GError **error)
+{
+    g_autoptr(GPtrArray) known = known_depots_load(error);
+    if (known == NULL)
+        return FALSE;
+    for (guint i = 0; i < recipe->depots->len; i++) {
+        const struct recipe_depot *depot = recipe->depots->pdata[i];
+        const struct known_depot *found =
+            depot->known != NULL ? known_depots_find(known, depot->known) : NULL;
+        const char *location = found != NULL ? found->url : depot->location;
+        if (location != NULL)
+            session_entrust(session, location);
+    }
+    return TRUE;
+}
 
 static gboolean
 run(struct session *session, GError **error)
@@ -13,7 +32,8 @@ run(struct session *session, GError **error)
     struct recipe_build build = {.locked = session_flag(session, OPTION_LOCKED),
                                  .lock_path = session_text(session, OPTION_LOCK),
                                  .trust_files = session_list(session, OPTION_TRUST)};
-    if (recipe == NULL || !session_export(session, output, NULL, &build.common, error))
+    if (recipe == NULL || !entrust_depots(session, recipe, error) ||
+        !session_export(session, output, NULL, &build.common, error))
         return FALSE;
     struct image_report report = {0};
     gboolean ok = recipe_build_write(&build, recipe, output, &report, error);

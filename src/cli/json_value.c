@@ -20,11 +20,11 @@ json_value_texts(const GPtrArray *texts)
 }
 
 static json_t *
-channels(const struct package *package)
+channel_names(const GPtrArray *channels)
 {
     json_t *list = json_array();
-    for (guint i = 0; package->channels != NULL && i < package->channels->len; i++) {
-        const struct depot_channel *channel = package->channels->pdata[i];
+    for (guint i = 0; channels != NULL && i < channels->len; i++) {
+        const struct depot_channel *channel = channels->pdata[i];
         g_autofree char *name = *channel->vendor != '\0'
                                     ? g_strdup_printf("%s/%s", channel->vendor, channel->name)
                                     : g_strdup(channel->name);
@@ -37,6 +37,19 @@ static void
 set(json_t *object, const char *name, json_t *value)
 {
     json_object_set_new(object, name, value);
+}
+
+json_t *
+json_value_depot(const struct workspace_depot *entry, const struct depot *depot)
+{
+    json_t *object = json_object();
+    set(object, "name", json_value_text(entry->name));
+    set(object, "location", json_value_text(entry->title));
+    set(object, "kind", json_value_text(depot_kind_name(depot->kind)));
+    set(object, "packages", json_integer((json_int_t)depot->packages->len));
+    set(object, "profiles", json_integer((json_int_t)depot->profiles->len));
+    set(object, "channels", channel_names(depot->channels));
+    return object;
 }
 
 static json_t *
@@ -59,7 +72,7 @@ json_value_package(const struct package *package)
 {
     json_t *object = vib_head(package->vib);
     set(object, "depot", json_value_text(package->depot->title));
-    set(object, "channels", channels(package));
+    set(object, "channels", channel_names(package->channels));
     return object;
 }
 

@@ -14,6 +14,8 @@ json_t *json_value_text(const char *text);
 /* Strings of a list of char *; [] for NULL. */
 json_t *json_value_texts(const GPtrArray *texts);
 
+/* A connected depot that is loaded. */
+json_t *json_value_depot(const struct workspace_depot *entry, const struct depot *depot);
 /* A line of a list, and everything. */
 json_t *json_value_package(const struct package *package);
 json_t *json_value_vib(const struct vib *vib);

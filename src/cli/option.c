@@ -36,7 +36,8 @@ static const struct option rows[OPTION_N] = {
     [OPTION_INSECURE] = {"insecure", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
                          "do not check the certificates of servers"},
     [OPTION_USER] = {"user", 0, OPTION_TEXT, "NAME", COMPLETE_NONE, NULL,
-                     "user name for the servers of depots (default: ~/.netrc)"},
+                     "user name for the depots that are named, else for those that were "
+                     "connected with it (default: ~/.netrc)"},
     [OPTION_PASSWORD_FILE] = {"password-file", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
                               "first line of FILE is the password for the servers; - is standard "
                               "input (default: SLIPWAY_PASSWORD)"},

@@ -24,6 +24,8 @@ session_free(struct session *session)
     workspace_close(session->workspace);
     for (gsize i = 0; i < OPTION_N; i++)
         secret_free(session->secrets[i]);
+    if (session->entrusted != NULL)
+        g_ptr_array_unref(session->entrusted);
     g_free(session->downloads);
     g_free(session);
 }

@@ -36,6 +36,11 @@ const char *session_required(const struct session *session, enum option_id id, G
 gboolean session_acceptance(const struct session *session, enum option_id id,
                             enum acceptance *ret_level, GError **error);
 
+/* What --user and --password-file give is for the server of `url`, and of others so named; when
+ * none is named, for those of the depots that were connected with this user name; when none was,
+ * for those of all connected depots.  Before the context is asked for. */
+void session_entrust(struct session *session, const char *url);
+
 /* Each NULL on failure. */
 struct workspace *session_workspace(struct session *session, GError **error);
 struct depot_context *session_context(struct session *session, GError **error);

@@ -15,5 +15,6 @@ struct session {
     gboolean context_ready;
     struct depot_set *depots;
     struct trust_store *trust;
+    GPtrArray *entrusted;    /* of char *: URLs; NULL: none was named */
     char *secrets[OPTION_N]; /* by the option that names their file; NULL: not asked for yet */
 };

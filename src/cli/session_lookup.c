@@ -71,7 +71,8 @@ connect_file(struct session *session, const char *path, GError **error)
     /* Load it first: what cannot be read is not to be connected. */
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
     auto_ptr(depot) depot = depot_load(absolute, context, error);
-    if (depot == NULL || !workspace_add_depot(workspace, NULL, path, NULL, error))
+    const struct workspace_addition addition = {.location = path};
+    if (depot == NULL || !workspace_add_depot(workspace, &addition, error))
         return FALSE;
     const struct workspace_depot *entry = workspace_find_depot(workspace, path);
     ui_info(session->ui, "connected %s as depot %s", path, entry != NULL ? entry->name : "?");

@@ -45,9 +45,46 @@ fill_credentials(struct session *session, struct http_options *options, GError *
     return TRUE;
 }
 
-static gboolean
-make_client(struct session *session, GError **error)
+void
+session_entrust(struct session *session, const char *url)
 {
+    if (session->entrusted == NULL)
+        session->entrusted = g_ptr_array_new_with_free_func(g_free);
+    if (url_is_http(url))
+        g_ptr_array_add(session->entrusted, g_strdup(url));
+}
+
+static void
+add_servers(struct workspace *workspace, const char *user, GPtrArray *urls)
+{
+    const GPtrArray *depots = workspace_depots(workspace);
+    for (guint i = 0; i < depots->len; i++) {
+        const struct workspace_depot *depot = depots->pdata[i];
+        if (url_is_http(depot->location) && (user == NULL || g_strcmp0(depot->user, user) == 0))
+            g_ptr_array_add(urls, depot->location);
+    }
+}
+
+/* URLs of the servers that the credentials are for; borrowed, ends with NULL. */
+static GPtrArray *
+find_entrusted(struct session *session, struct workspace *workspace)
+{
+    GPtrArray *urls = g_ptr_array_new();
+    const char *user = session_text(session, OPTION_USER);
+    if (session->entrusted != NULL)
+        g_ptr_array_extend(urls, session->entrusted, NULL, NULL);
+    else if (user != NULL)
+        add_servers(workspace, user, urls);
+    if (session->entrusted == NULL && user != NULL && urls->len == 0)
+        add_servers(workspace, NULL, urls);
+    g_ptr_array_add(urls, NULL);
+    return urls;
+}
+
+static gboolean
+make_client(struct session *session, struct workspace *workspace, GError **error)
+{
+    g_autoptr(GPtrArray) entrusted = find_entrusted(session, workspace);
     const struct arguments *arguments = session->arguments;
     struct http_options options = {
         .proxy = session_text(session, OPTION_PROXY),
@@ -56,6 +93,7 @@ make_client(struct session *session, GError **error)
         .ca_file = session_text(session, OPTION_CACERT),
         .insecure = session_flag(session, OPTION_INSECURE),
         .user = session_text(session, OPTION_USER),
+        .auth_urls = (const char *const *)entrusted->pdata,
         .connect_timeout_s = arguments_number(arguments, OPTION_CONNECT_TIMEOUT, 0),
         .stall_timeout_s = arguments_number(arguments, OPTION_STALL_TIMEOUT, 0),
         .retries = arguments_number(arguments, OPTION_RETRIES, HTTP_RETRIES_DEFAULT),
@@ -90,7 +128,7 @@ session_context(struct session *session, GError **error)
         return &session->context;
     struct workspace *workspace = session_workspace(session, error);
     gboolean offline = session_flag(session, OPTION_OFFLINE);
-    if (workspace == NULL || (!offline && !make_client(session, error)) ||
+    if (workspace == NULL || (!offline && !make_client(session, workspace, error)) ||
         !make_cache(session, workspace, offline, error))
         return NULL;
     session->context = (struct depot_context){

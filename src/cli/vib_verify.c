@@ -62,7 +62,9 @@ verify_file(struct verification *run, const char *path, GError **error)
     run->bad++;
     if (run->first == NULL) {
         vib_verdict_to_error(verdict, &run->first);
-        g_prefix_error(&run->first, "%s: ", path);
+        /* What is wrong with the archive names the file already. */
+        if (!g_str_has_prefix(run->first->message, path))
+            g_prefix_error(&run->first, "%s: ", path);
     }
     return TRUE;
 }

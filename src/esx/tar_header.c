@@ -93,18 +93,11 @@ read_u32(const guint8 *bytes)
 }
 
 static void
-copy_name(const guint8 *block, gsize prefix_length, char ret_name[257])
+copy_name(const guint8 *block, gsize prefix_length, char ret_name[TAR_NAME])
 {
-    gsize prefix = strnlen((const char *)block + PREFIX, prefix_length);
-    gsize name = strnlen((const char *)block + NAME, NAME_LENGTH);
-    gsize at = 0;
-    if (prefix > 0) {
-        memcpy(ret_name, block + PREFIX, prefix);
-        ret_name[prefix] = '/';
-        at = prefix + 1;
-    }
-    memcpy(ret_name + at, block + NAME, name);
-    ret_name[at + name] = '\0';
+    int prefix = (int)strnlen((const char *)block + PREFIX, prefix_length);
+    g_snprintf(ret_name, TAR_NAME, "%.*s%s%.*s", prefix, (const char *)block + PREFIX,
+               prefix > 0 ? "/" : "", (int)NAME_LENGTH, (const char *)block + NAME);
 }
 
 gboolean

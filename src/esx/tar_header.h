@@ -7,9 +7,10 @@
 #include <glib.h>
 
 #define TAR_BLOCK 512
+#define TAR_NAME 257 /* bytes of a prefix, a slash, a name and the NUL */
 
 struct tar_header {
-    char name[257]; /* prefix included */
+    char name[TAR_NAME]; /* prefix included */
     char target[101];
     char type; /* as written; NUL became '0' */
     unsigned mode;

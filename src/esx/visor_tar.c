@@ -183,8 +183,8 @@ clean_hard_link(const char *raw, const char *label, char **ret_target, GError **
 {
     if (!tar_name_clean(raw, label, ret_target, error))
         return FALSE;
-    return **ret_target != '\0' || error_set(error, SLIPWAY_ERROR_CORRUPT,
-                                             "%s: has a link that points nowhere", label);
+    return **ret_target != '\0' ||
+           error_set(error, SLIPWAY_ERROR_CORRUPT, "%s: has a link that points nowhere", label);
 }
 
 /* *ret_member stays NULL for the root directory itself. */

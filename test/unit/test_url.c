@@ -149,6 +149,9 @@ test_redact_path(void)
 {
     assert_shown("https://h/abcdefghij0123456789/x.xml", "https://h/***/x.xml");
     assert_shown("https://h/a_b~c=d-e0123456789fgh", "https://h/***");
+    assert_shown("https://h/123e4567-e89b-12d3-a456-426614174000/x", "https://h/***/x");
+    assert_shown("https://h/lsuv2-lsiv2-drivers-plugin/x",
+                 "https://h/lsuv2-lsiv2-drivers-plugin/x");
     assert_shown("https://h/abcdefghijklmnopqrstuvwxyz/x",
                  "https://h/abcdefghijklmnopqrstuvwxyz/x");
     assert_shown("https://h/01234567890123456789/x", "https://h/01234567890123456789/x");
