@@ -1,0 +1,1048 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make the corpora of the fuzz targets: test/fuzz/corpus/TARGET/NAME.
+
+    test/fuzz/make_corpus.py [TARGET...]
+
+Files whose names begin with `found-` are inputs that once broke something; they are kept as they
+are, everything else in a corpus directory is made anew.  Signatures are made with the keys of the
+format fixture, which differ from machine to machine, and so do the files that hold some.
+"""
+import base64
+import gzip
+import hashlib
+import io
+import json
+import pathlib
+import struct
+import sys
+import tarfile
+import zipfile
+import zlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from fixture import archive, broken, der, generations, oracle  # noqa: E402
+from fixture import iso as fixture_iso  # noqa: E402
+from fixture import metadata as fixture_metadata  # noqa: E402
+from fixture.authority import Authority  # noqa: E402
+from fixture.bundle import Bundle, everything, zip_bytes  # noqa: E402
+from fixture.payload import Payload, tgz, vgz  # noqa: E402
+from fixture.vib import Vib, driver  # noqa: E402
+
+HASH = hashlib.sha256(b'').hexdigest()
+TREE = {'etc/test.map': b'regtype=native\n', 'usr/lib/vmware/vmkmod/test': b'\x7fELF module'}
+
+
+# ---- what many of them need -----------------------------------------------------------------
+
+def tiny(**fields):
+    """A VIB of some hundred bytes."""
+    fields.setdefault('acceptance', 'community')
+    fields.setdefault('payloads', (vgz('test', TREE, alignment=512),))
+    return Vib('net-test', '1.0-1', vendor='ACME', file_list=tuple(sorted(TREE)), **fields)
+
+
+def rich(**fields):
+    """One that has everything a descriptor can have."""
+    payloads = (Payload('b', 'boot', archive.gzip_bytes(b'kernel'), boot_order=10),
+                vgz('test', TREE, boot_order=100, alignment=512),
+                Payload('readme', 'text', b'words', vfat_name='README.TXT'))
+    return tiny(payloads=payloads, depends=['vmkapi_2_6_0_0', 'esx-base >= 6.7.0-0.0'],
+                conflicts=['net-old << 2.0'], replaces=['net-older'],
+                provides=['net-api = 1.0', 'jumpstart = 1', 'jumpstart = 2'],
+                compatible_with=['esx-version = 6.7.0'], tags=('driver', 'PCIID 8086...'),
+                urls=(('kb', 'http://kb.example.com/1?a=1&b=2'),), maintenance_mode=(True, False),
+                hwplatforms=(('Dell',), ('HPE', 'ProLiant <1>')),
+                software_platforms=(('8.0', '', 'embeddedEsx'), ('8.0', '', 'esxio')),
+                description='Several <lines> & "quotes"', extra=('<unknown a="1">kept</unknown>',),
+                **fields)
+
+
+def document(root, *lines):
+    """Small XML."""
+    return f'<{root}>{"".join(lines)}</{root}>'.encode()
+
+
+XML_DAMAGE = {
+    'empty': b'',
+    'html': broken.HTML,
+    'entities': broken.BILLION,
+    'deep': b'<a>' * 70 + b'</a>' * 70,
+    'not-utf8': b'<?xml version="1.0"?><vib>\xff\xfe</vib>',
+    'utf16': '<?xml version="1.0" encoding="UTF-16"?><vib version="5.0"/>'.encode('utf-16'),
+    'declaration-only': b'<?xml version="1.0" encoding="UTF-8"?>',
+    'unknown-encoding': b'<?xml version="1.0" encoding="EBCDIC-X"?><vib/>',
+    'xhtml': b'<html><body/></html>',
+    'cdata': b'<vib><![CDATA[<name>x</name>]]><!-- c --><?pi x?></vib>',
+}
+
+
+def changed(text, *pairs):
+    """`text` with each (old, new) replaced, which must be there."""
+    for old, new in pairs:
+        if old not in text:
+            raise ValueError(f'{old!r} is not there')
+        text = text.replace(old, new, 1)
+    return text
+
+
+def parts(pairs):
+    """The archive in lines that fuzz.h describes."""
+    return b'\n'.join(b'--- ' + name.encode() + b'\n' + data for name, data in pairs)
+
+
+# ---- one function a target ------------------------------------------------------------------
+
+def vib_file(authority):
+    plain = tiny()
+    yield 'plain', plain.to_bytes()
+    yield 'rich', rich().to_bytes()
+    yield 'gnu-long-names', rich(ar_style='gnu', ar_mode='0o0').to_bytes()
+    yield 'signed', tiny(acceptance='certified',
+                         signer=authority.signer('certified')).to_bytes()
+    yield 'meta', tiny(type='meta', payloads=()).to_bytes()
+    yield 'tgz', tiny(payloads=(tgz('test', TREE),)).to_bytes()
+    yield 'no-sha256-gunzip', tiny(checksums='old').to_bytes()
+    for kind, damage in broken.VIBS.items():
+        if kind.startswith('signature'):
+            continue
+        yield kind, damage(plain)
+    data = plain.to_bytes()
+    yield 'no-last-padding', data.rstrip(b'\n')
+    yield 'long-name-missing', data[:8] + archive.ar_header('/12', 0) + data[8:]
+    yield 'long-name-overflow', data[:8] + archive.ar_header('/99999999999999', 0) + data[8:]
+    yield 'zip', zip_bytes([('index.xml', b'<a/>')])
+    members = plain.members()
+    two = archive.gzip_bytes(b'one') + archive.gzip_bytes(b'two') + bytes(100)
+    yield 'several-gzip-members', plain.but(payloads=(Payload('test', 'vgz', two),)).to_bytes()
+    apart = archive.gzip_bytes(b'one') + bytes(1500) + archive.gzip_bytes(b'two')
+    yield 'gzip-members-apart', plain.but(payloads=(Payload('test', 'vgz', apart),)).to_bytes()
+    long_name = Payload('a-name-too-long-for-ar', 'text', b'words')
+    yield 'gnu-table', plain.but(payloads=(long_name,), ar_style='gnu').to_bytes()
+    yield 'payload-cut', plain.but(payloads=(Payload('test', 'text', b'x' * 2000),)).to_bytes()[:-700]
+    xz = archive.gzip_bytes(b'\xfd7zXZ\0' + bytes(600))
+    yield 'sealed', plain.but(payloads=(Payload('s', 'vgz', xz),)).to_bytes()
+    yield 'signature-too-large', archive.ar_bytes(members[:1]) + archive.ar_header(
+        'sig.pkcs7', 2 << 20) + b'x'
+    yield 'files-differ', plain.but(file_list=('etc/other', 'opt/x')).to_bytes()
+
+
+def descriptor(_authority):
+    yield 'plain', tiny().descriptor()
+    yield 'pretty', rich(style='pretty').descriptor()
+    yield 'rich', rich().descriptor()
+    text = rich().descriptor().decode()
+    yield from XML_DAMAGE.items()
+    for name, *pairs in (
+            ('no-type', ('<type>bootbank</type>', '')),
+            ('type-unknown', ('bootbank', 'floppy')),
+            ('type-locker', ('bootbank', 'locker')),
+            ('no-name', ('<name>net-test</name>', '')),
+            ('name-traversal', ('<name>net-test', '<name>../x')),
+            ('vendor-blank', ('<vendor>ACME', '<vendor>ACME Inc.\tLtd')),
+            ('version-two-dashes', ('1.0-1', '1-0-1')),
+            ('version-long', ('1.0-1', '9' * 200)),
+            ('relation-unknown', ('&gt;=', '=&gt;')),
+            ('relation-no-version', (' version="6.7.0-0.0"', '')),
+            ('relation-bad-version', ('6.7.0-0.0', 'six point seven')),
+            ('relation-no-name', ('name="vmkapi_2_6_0_0"', 'name=""')),
+            ('no-level', ('<acceptance-level>community</acceptance-level>', '')),
+            ('level-unknown', ('>community<', '>royal<')),
+            ('level-unsigned', ('>community<', '>unsigned<')),
+            ('file-absolute', ('<file>etc', '<file>/etc')),
+            ('file-traversal', ('<file>etc', '<file>a/../../etc')),
+            ('payload-twice', ('name="readme"', 'name="b"')),
+            ('payload-no-name', ('name="readme"', 'name=""')),
+            ('payload-size-none', (' size="5"', '')),
+            ('payload-size-huge', ('size="5"', 'size="18446744073709551616"')),
+            ('boot-order-negative', ('boot-order="10"', 'boot-order="-1"')),
+            ('checksum-no-type', ('checksum-type="sha-1" ', '')),
+            ('checksum-type-unknown', ('"sha-1"', '"crc"')),
+            ('checksum-not-hex', (hashlib.sha256(b'words').hexdigest(), 'x' * 64)),
+            ('date-none', ('2018-04-03T22:07:05.116999+00:00', 'yesterday')),
+            ('date-no-zone', ('+00:00', '')),
+            ('carriage-return', ('Several', 'Several&#13;&#10;&#9;')),
+            ('boolean-one', ('<overlay>false', '<overlay>1')),
+            ('namespace', ('<vib ', '<x:vib xmlns:x="urn:x" '), ('</vib>', '</x:vib>')),
+            ('default-namespace', ('<vib ', '<vib xmlns="urn:x" ')),
+            ('other-root', ('<vib ', '<bulletin '), ('</vib>', '</bulletin>')),
+            ('latin1', ('<vib ', '<?xml version="1.0" encoding="ISO-8859-1"?><vib '))):
+        yield name, changed(text, *pairs).encode()
+    latin1 = changed(text, ('<vib ', '<?xml version="1.0" encoding="ISO-8859-1"?><vib '),
+                     ('Several', 'Gr\u00fc\u00dfe'))
+    yield 'latin1-umlaut', latin1.encode('latin1')
+    facts = fixture_metadata.vib_file_facts(tiny(), b'12345')
+    yield 'depot-copy', fixture_metadata.vib_xml(tiny(), facts)
+    yield 'depot-copy-bad-size', fixture_metadata.vib_xml(tiny(), facts | {'packed-size': 'x'})
+    yield 'comment-in-text', changed(text, ('net-test<', 'net-<!-- c -->test<')).encode()
+    yield 'empty-attributes', changed(text, ('verify-process="gunzip"', 'verify-process=""'), (
+        'name="jumpstart" version="1"', 'name="jumpstart" version=""')).encode()
+    yield 'seventeen-checksums', changed(text, (
+        '</payload>', f'<checksum checksum-type="sha-256">{HASH}</checksum>' * 17 + '</payload>')
+    ).encode()
+
+
+def descriptor_splice(_authority):
+    yield 'plain', tiny().descriptor()
+    yield 'rich', rich().descriptor()
+    yield 'pretty', rich(style='pretty').descriptor()
+    text = tiny().descriptor().decode()
+    facts = fixture_metadata.vib_file_facts(tiny(), b'12345')
+    yield 'has-them', fixture_metadata.vib_xml(tiny(), facts)
+    yield 'twice', changed(fixture_metadata.vib_xml(tiny(), facts).decode(), (
+        '</vib>', '<packed-size>9</packed-size><checksum checksum-type="sha-256"/></vib>')).encode()
+    tags = text[text.index('<software-tags'):text.index('<system-requires')]
+    yield 'no-tags', changed(text, (tags, '')).encode()
+    requires = text[text.index('<system-requires'):text.index('<file-list')]
+    yield 'no-tags-no-requires', changed(text, (tags, ''), (requires, '')).encode()
+    yield 'prefix', b'<x:vib xmlns:x="urn:x"><x:type>meta</x:type><x:name>a</x:name>' \
+        b'<x:version>1-1</x:version><x:vendor>v</x:vendor>' \
+        b'<x:acceptance-level>community</x:acceptance-level><x:software-tags/></x:vib>'
+    yield 'comment', changed(text, ('<summary>', '<!-- <software-tags/> --><summary>')).encode()
+    yield 'cdata', changed(text, ('<summary>', '<summary><![CDATA[<checksum>]]>')).encode()
+    yield 'instruction', changed(text, ('<summary>', '<?x <checksum> ?><summary>')).encode()
+    yield 'quoted-greater', changed(text, ('<vib ', '<vib a="1>2" b=\'"\' ')).encode()
+    yield 'deeper-checksum', changed(text, ('<summary>', '<other><checksum/></other><summary>')
+                                     ).encode()
+    yield 'unclosed-comment', b'<vib><!-- '
+    yield 'unclosed-tag', b'<vib><name'
+    yield 'no-name', b'<vib>< ></vib>'
+    yield 'two-roots', b'<vib/><vib/>'
+    yield 'utf16', text.encode('utf-16')
+    yield 'no-document', b'nothing'
+
+
+def zip_archive(zip_name='index.xml', data=b'<vendorList/>', method=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, 'w', method) as file:
+        file.writestr(zipfile.ZipInfo(zip_name, (1980, 1, 1, 0, 0, 0)), data * 20, method)
+        file.writestr(zipfile.ZipInfo('b/stored', (1980, 1, 1, 0, 0, 0)), b'stored')
+    return out.getvalue()
+
+
+def raw_zip(members, count=None, size=None, offset=None, comment=b'', tail=b''):
+    """A zip of (name, flags, method, crc, packed, size, extra, data) with any lie."""
+    local, central = b'', b''
+    for name, flags, method, crc, packed, plain, extra, data in members:
+        at = len(local)
+        local += struct.pack('<IHHHHHIIIHH', 0x04034b50, 20, flags, method, 0, 33, crc, packed,
+                             plain, len(name), 0) + name + data
+        central += struct.pack('<IHHHHHHIIIHHHHHII', 0x02014b50, 20, 20, flags, method, 0, 33, crc,
+                               packed, plain, len(name), len(extra), 0, 0, 0, 0, at) + name + extra
+    count = len(members) if count is None else count
+    return local + central + tail + struct.pack(
+        '<IHHHHIIH', 0x06054b50, 0, 0, count, count, len(central) if size is None else size,
+        len(local) if offset is None else offset, len(comment)) + comment
+
+
+def zip(_authority):  # pylint: disable=redefined-builtin
+    crc = zlib.crc32(b'data')
+    good = (b'a', 0, 0, crc, 4, 4, b'', b'data')
+
+    def one(**changes):
+        names = ('name', 'flags', 'method', 'crc', 'packed', 'size', 'extra', 'data')
+        values = dict(zip_names(names, good)) | changes
+        return raw_zip([tuple(values[name] for name in names)])
+
+    yield 'deflated', zip_archive()
+    yield 'stored', zip_archive(method=zipfile.ZIP_STORED)
+    yield 'empty-archive', raw_zip([])
+    yield 'comment', raw_zip([good], comment=b'PK\5\6 words')
+    yield 'directory', raw_zip([(b'd/', 0, 0, 0, 0, 0, b'', b''), good])
+    yield 'empty-file', b''
+    yield 'too-short', b'PK\5\6'
+    yield 'no-end', zip_archive()[:-10]
+    yield 'html', broken.HTML
+    yield 'encrypted', one(flags=1)
+    yield 'bzip2', one(method=12)
+    yield 'two-sizes', one(packed=3)
+    yield 'crc-wrong', one(crc=1)
+    yield 'outside', one(packed=4000, size=4000)
+    yield 'traversal', one(name=b'a/../../b')
+    yield 'absolute', one(name=b'/etc/passwd')
+    yield 'backslash', one(name=b'a\\b')
+    yield 'nul', one(name=b'a\0b')
+    yield 'not-utf8', one(name=b'\xff')
+    yield 'no-name', one(name=b'')
+    yield 'control-name', one(name=b'a\n\x1b[2Jb')
+    yield 'double-slash', one(name=b'a//b')
+    yield 'long-name', one(name=b'n' * 1025)
+    yield 'same-name', raw_zip([good, good])
+    yield 'count-too-high', raw_zip([good], count=9)
+    yield 'directory-outside', raw_zip([good], offset=1 << 30)
+    yield 'directory-huge', raw_zip([good], size=(64 << 20) + 1)
+    yield 'larger-than-said', raw_zip([(b'a', 0, 8, crc, 6, 1, b'', b'\x4b\x49\x2c\x49\x04\x00')])
+    yield 'smaller-than-said', raw_zip([(b'a', 0, 8, crc, 6, 9, b'', b'\x4b\x49\x2c\x49\x04\x00')])
+    yield 'deflate-damaged', raw_zip([(b'a', 0, 8, crc, 4, 4, b'', b'\xff\xff\xff\xff')])
+    bomb = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = bomb.compress(bytes(1 << 20)) + bomb.flush()
+    yield 'bomb', raw_zip([(b'a', 0, 8, 0, len(packed), 1 << 20, b'', packed)])
+    wide = struct.pack('<HHQQ', 1, 16, 4, 4)
+    yield 'zip64-member', raw_zip([(b'a', 0, 0, crc, 0xffffffff, 0xffffffff, wide, b'data')])
+    short = struct.pack('<HHQ', 1, 8, 4)
+    yield 'zip64-short', raw_zip([(b'a', 0, 0, crc, 0xffffffff, 0xffffffff, short, b'data')])
+    yield 'zip64-no-room', raw_zip([], count=0xffff)
+    yield 'zip64-cut', raw_zip([(b'a', 0, 0, crc, 0xffffffff, 0xffffffff, wide[:12], b'data')])
+    yield 'zip64-none', raw_zip([(b'a', 0, 0, crc, 0xffffffff, 0xffffffff, b'', b'data')])
+    yield 'zip64-huge', raw_zip([(b'a', 0, 8, crc, 0xffffffff, 0xffffffff, struct.pack(
+        '<HHQQ', 1, 16, 1 << 63, 4), b'data')])
+    yield 'extra-cut', raw_zip([(b'a', 0, 0, crc, 4, 4, b'\x01\x00\x09', b'data')])
+    plain = raw_zip([good])
+    central_at, central_size = len(plain) - 22 - 47, 47
+    end64 = struct.pack('<IQHHIIQQQQ', 0x06064b50, 44, 45, 45, 0, 0, 1, 1, central_size, central_at)
+    locator = struct.pack('<IIQI', 0x07064b50, 0, central_at + central_size, 1)
+    yield 'zip64-end', raw_zip([good], count=0xffff, offset=0xffffffff, tail=end64 + locator)
+    yield 'zip64-end-no-locator', raw_zip([good], count=0xffff)
+    yield 'zip64-end-outside', raw_zip([good], count=0xffff, tail=struct.pack(
+        '<IIQI', 0x07064b50, 0, 1 << 62, 1))
+    overlap = raw_zip([good, (b'b', 0, 0, crc, 4, 4, b'', b'data')])
+    last = overlap.rindex(b'PK\1\2')
+    yield 'overlap', overlap[:last + 42] + struct.pack('<I', 3) + overlap[last + 46:]
+
+
+def zip_names(names, values):
+    """zip() of Python, whose name is taken here."""
+    return [(name, values[i]) for i, name in enumerate(names)]
+
+
+def inflate(_authority):
+    text = b'the quick brown fox ' * 30
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    raw = packer.compress(text) + packer.flush()
+    fixed = zlib.compressobj(9, zlib.DEFLATED, -15, 8, zlib.Z_FIXED)
+    bomb = archive.gzip_bytes(bytes(300_000))
+    named = io.BytesIO()
+    with gzip.GzipFile('name.txt', 'wb', mtime=1, fileobj=named) as file:
+        file.write(text)
+    packed = archive.gzip_bytes(text)
+    yield 'deflate', b'\x00' + raw
+    yield 'deflate-bytewise', b'\x04' + raw
+    yield 'deflate-small-limit', b'\x02' + raw
+    yield 'deflate-fixed', b'\x00' + fixed.compress(text) + fixed.flush()
+    yield 'deflate-stored', b'\x00\x01\x04\x00\xfb\xffdata'
+    yield 'deflate-stored-length-wrong', b'\x00\x01\x04\x00\xff\xffdata'
+    yield 'deflate-block-type-3', b'\x00\x07'
+    yield 'deflate-too-far-back', b'\x00\x4b\x04\x12\x00'
+    yield 'deflate-garbage-behind', b'\x00' + raw + b'garbage'
+    yield 'empty', b'\x01'
+    yield 'gzip', b'\x01' + packed
+    yield 'gzip-steps', b'\x0d' + packed
+    yield 'gzip-small-limit', b'\x03' + packed
+    yield 'gzip-name-and-time', b'\x01' + named.getvalue()
+    yield 'gzip-two-members', b'\x01' + packed + archive.gzip_bytes(b'second')
+    yield 'gzip-zeros-behind', b'\x01' + packed + bytes(1000)
+    yield 'gzip-garbage-behind', b'\x01' + packed + b'garbage'
+    yield 'gzip-crc-wrong', b'\x01' + packed[:-8] + b'\0\0\0\0' + packed[-4:]
+    yield 'gzip-size-wrong', b'\x01' + packed[:-4] + b'\0\0\0\0'
+    yield 'gzip-cut', b'\x01' + packed[:-9]
+    yield 'gzip-header-only', b'\x01' + packed[:10]
+    yield 'gzip-header-cut', b'\x01' + packed[:5]
+    yield 'gzip-method-7', b'\x01' + packed[:2] + b'\x07' + packed[3:]
+    extra = b'\x1f\x8b\x08\x1e' + bytes(5) + b'\xff\x03\x00abcname\0comment\0'
+    extra += struct.pack('<H', zlib.crc32(extra) & 0xffff)
+    yield 'gzip-all-fields', b'\x01' + extra + packed[10:]
+    yield 'gzip-bomb', b'\x01' + bomb
+    yield 'gzip-bomb-small-limit', b'\x07' + bomb
+    yield 'html', b'\x01' + broken.HTML
+
+
+def depot_index(_authority):
+    bundle = Bundle((tiny(),), versions=('7.0.0', '8.*'))
+    yield 'index', bundle.index()
+    yield 'vendor-index', bundle.vendor_index()
+    yield from XML_DAMAGE.items()
+    yield 'index-no-file', document('vendorList', '<vendor><name>x</name></vendor>')
+    yield 'index-path', document('vendorList', '<vendor><indexfile>i.xml</indexfile>'
+                                 '<relativePath>a/b</relativePath></vendor>')
+    yield 'index-many', document('vendorList', *['<vendor><indexfile>i</indexfile></vendor>'] * 150)
+    yield 'vendor-no-url', document('metaList', '<metadata><productId>embeddedEsx</productId>'
+                                    '</metadata>')
+    yield 'vendor-foreign', document('metaList', '<metadata><productId>other</productId>'
+                                     '</metadata>')
+    yield 'vendor-vib-url', document('metaList', '<metadata><productId>embeddedEsx</productId>'
+                                     '<url>m.zip</url><vibUrl>http://x/y</vibUrl>'
+                                     '<channelName/></metadata>')
+    yield 'no-entries', b'<vendorList>\n</vendorList>\n'
+
+
+def bulletin(_authority):
+    vib = tiny()
+    plain = fixture_metadata.Bulletin('ACME-1', (vib,))
+    component = fixture_metadata.component('net-test', 'Test <driver> & more', '1.0-1', (vib,))
+    yield 'plain', plain.xml()
+    yield 'component', component.xml()
+    yield from XML_DAMAGE.items()
+    yield 'no-id', document('bulletin')
+    yield 'id-traversal', document('bulletin', '<id>../x</id>')
+    yield 'id-dot', document('bulletin', '<id>.x</id>')
+    yield 'id-control', document('bulletin', '<id>a&#9;b</id>')
+    yield 'id-long', document('bulletin', f'<id>{"x" * 300}</id>')
+    yield 'vmware-form', document('bulletin', '<id>a</id><vibList><vib><vibID>A_b</vibID></vib>'
+                                  '<vibID>C_d</vibID><vibID/></vibList>')
+    yield 'platforms', document('bulletin', '<id>a</id><platforms>'
+                                '<softwarePlatform version="8.0" productLineID="embeddedEsx"/>'
+                                '<softwarePlatform version="8.0" productLineID="esxio"/>'
+                                '<softwarePlatform productLineID="embeddedEsx"/></platforms>')
+    yield 'half-component', document('bulletin', '<id>a</id><componentNameSpec name="x"/>')
+    yield 'line-ends', document('bulletin', '<id>a</id><description>one&#13;&#10;two&#13;three'
+                                '</description><componentNameSpec name="a&#10;b" uiString="&#9;"/>'
+                                '<componentVersionSpec version="1&#13;" uiString=""/>')
+
+
+def profile(_authority):
+    vibs = [tiny(), rich().but(name='net-rich')]
+    plain = fixture_metadata.Profile('ESXi-test', vibs)
+    release = generations.make('7.0').release
+    yield 'plain', plain.xml()
+    text = plain.xml(oracle.local_names(vibs, release)).decode()
+    yield 'payload-map', text.encode()
+    yield from XML_DAMAGE.items()
+    minimal = '<name>a</name><creator>b</creator><viblist/>'
+    yield 'minimal', document('imageprofile', minimal)
+    yield 'unknown-elements', document(
+        'imageprofile', minimal, '<more a="1&quot;"><x:y xmlns:x="urn:x">t&amp;</x:y></more>',
+        '<swspec/>')
+    vib = '<vib><vib-id>A_b_c_1</vib-id>{}</vib>'
+    listed = '<name>a</name><creator>b</creator><viblist>{}</viblist>'
+    for name, *lines in (
+            ('no-name', '<creator>b</creator><viblist/>'),
+            ('no-list', '<name>a</name><creator>b</creator>'),
+            ('name-twice', '<name>x</name>', minimal),
+            ('name-empty', '<name/><creator>b</creator><viblist/>'),
+            ('name-long', f'<name>{"n" * 81}</name><creator>b</creator><viblist/>'),
+            ('name-control', '<name>a&#10;b</name><creator>b</creator><viblist/>'),
+            ('name-c1-control', '<name>a&#133;b</name><creator>b</creator><viblist/>'),
+            ('creator-long', f'<name>a</name><creator>{"n" * 41}</creator><viblist/>'),
+            ('description-long', minimal, f'<description>{"d" * 2049}</description>'),
+            ('description-lines', minimal, '<description>a&#13;&#10;b&#9;&#13;c</description>'),
+            ('serial-bad', minimal, '<serialno>-1</serialno>'),
+            ('serial-high', minimal, '<serialno>2147483648</serialno>'),
+            ('read-only-bad', minimal, '<readonly>perhaps</readonly>'),
+            ('level-bad', minimal, '<acceptancelevel>royal</acceptancelevel>'),
+            ('level-none', minimal, '<acceptancelevel/>'),
+            ('times', minimal, '<creationtime>2020</creationtime><modifiedtime/>'),
+            ('vib-twice', listed.format(vib.format('') * 2)),
+            ('vib-no-id', listed.format('<vib/>')),
+            ('vib-id-long', listed.format(f'<vib><vib-id>{"i" * 513}</vib-id></vib>')),
+            ('vib-not-booted', listed.format(vib.format('<boot>false</boot>'))),
+            ('vib-installed', listed.format(vib.format(
+                '<installdate>2020&#13;&#10;</installdate><more/><other b="&#10;"/>'))),
+            ('local-no-8.3', listed.format(vib.format(
+                '<payloads><payload payload-name="k">not eight.three</payload></payloads>'))),
+            ('local-no-payload', listed.format(vib.format(
+                '<payloads><payload>k.b00</payload></payloads>'))),
+            ('local-upper', listed.format(vib.format(
+                '<payloads><payload payload-name="k">K.B00</payload></payloads>')))):
+        yield name, document('imageprofile', *lines)
+    yield 'latin1', '<?xml version="1.0" encoding="ISO-8859-1"?><imageprofile><name>\u00fc</name>' \
+        '<creator>b</creator><viblist/><more a="\u00fc">\u00fc</more></imageprofile>'.encode(
+            'latin1')
+
+
+def boot_cfg(_authority):
+    full = ('bootstate=0\ntitle=Loading ESXi installer\ntimeout=5\nprefix=\nkernel=/b.b00\n'
+            'kernelopt=cdromBoot runweasel\nmodules=/jumpstrt.gz --- /k.b00 opt=1 --- /s.v00 --- '
+            '/imgdb.tgz\nbuild=7.0.0-1.0.15843807\nupdated=0\n')
+    yield 'full', full.encode()
+    yield 'crlf', full.replace('\n', '\r\n').encode()
+    yield 'no-last-newline', full.rstrip('\n').encode()
+    yield 'mixed-ends', full.replace('\n', '\r\n', 3).encode()
+    yield 'empty', b''
+    yield 'no-kernel', b'title=x\n'
+    yield 'kernel-empty', b'kernel= \t\n'
+    yield 'kernel-only', b'kernel=b.b00'
+    yield 'binary', b'kernel=\0\n'
+    yield 'utf8', 'kernel=/b.b00\ntitle=Gr\u00fc\u00dfe\n'.encode()
+    yield 'comments', b'# kernel=/x\n\n \t kernel = /b.b00 \nnonsense\n=\n'
+    yield 'key-twice', b'kernel=/a\nkernel=/b\nmodules=/c\nmodules=/d --- /e\n'
+    yield 'modules-odd', b'kernel=/k\nmodules=--- --- /a---b --- ---- --- -- --- /c ---\n'
+    yield 'modules-twins', b'kernel=/k\nmodules=/a/x.v00 --- X.V00 --- / --- /a/ o\n'
+    yield 'modules-tabs', b'kernel=/k\nmodules=/a\topt\t---\t/b\r --- c\rd\n'
+
+
+def isolinux_cfg(_authority):
+    text = ('DEFAULT menu.c32\nMENU TITLE {0} Boot Menu\nNOHALT 1\nPROMPT 0\nTIMEOUT 80\n'
+            'LABEL install\n  KERNEL mboot.c32\n  APPEND -c boot.cfg\n  MENU LABEL {0} ^Installer\n'
+            'LABEL hddboot\n  LOCALBOOT 0x80\n  MENU LABEL ^Boot from local disk\n')
+    for name, old, new, body in (
+            ('plain', 'ESXi-7', 'ESXi-8', text.format('ESXi-7')),
+            ('crlf', 'ESXi-7', 'ESXi-8', text.format('ESXi-7').replace('\n', '\r\n')),
+            ('absent', 'other', 'ESXi-8', text.format('ESXi-7')),
+            ('empty-old', '', 'ESXi-8', text.format('ESXi-7')),
+            ('empty-new', 'ESXi-7', '', text.format('ESXi-7')),
+            ('empty-text', 'a', 'b', ''),
+            ('control-new', 'ESXi-7', 'a\tb\x1bc', text.format('ESXi-7')),
+            ('old-is-menu', 'menu', 'x', text.format('menu')),
+            ('twice-in-line', 'a', 'bb', 'MENU LABEL a a a\n menu\ta\nmenua\nMENU'),
+            ('no-last-newline', 'a', 'b', 'menu title a')):
+        yield name, f'{old}\n{new}\n{body}'.encode()
+
+
+def tar_of(members, kind=tarfile.PAX_FORMAT):
+    """A tar of (name, type, data or link target) with any name."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode='w', format=kind) as tar:
+        for name, what, data in members:
+            info = tarfile.TarInfo(name)
+            info.type = what
+            if what in (tarfile.REGTYPE, tarfile.AREGTYPE):
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+            else:
+                info.linkname = data
+                tar.addfile(info)
+    return out.getvalue().rstrip(b'\0') + bytes(1024)
+
+
+def summed(header):
+    """A header block with its checksum right again."""
+    header = bytearray(header)
+    header[148:156] = b' ' * 8
+    header[148:156] = b'%06o\0 ' % sum(header)
+    return bytes(header)
+
+
+def pax_record(text):
+    """A pax header with exactly this text in it, and a file behind."""
+    block = bytearray(tar_of([('pax', tarfile.REGTYPE, text)], tarfile.USTAR_FORMAT)[:1024])
+    block[156:157] = b'x'
+    return summed(block[:512]) + bytes(block[512:]) + tar_of([('f', tarfile.REGTYPE, b'x')])
+
+
+def visor_tar(_authority):
+    visor = archive.visor_tar(TREE, 512)
+    file = tarfile.REGTYPE
+    yield 'visor', visor
+    yield 'visor-packed', archive.gzip_bytes(visor)
+    yield 'ustar', archive.tar_bytes(TREE)[:5120]
+    yield 'gnu', archive.tar_bytes(TREE, 'gnu', prefix='./')[:5120]
+    yield 'ustar-packed', archive.tgz_bytes(TREE)
+    yield 'empty', b''
+    yield 'zeros', bytes(1024)
+    yield 'text', b'this is no archive ' * 60
+    yield 'xz', b'\xfd7zXZ\0' + bytes(600)
+    yield 'cut-header', visor[:700]
+    yield 'cut-data', visor[:-5]
+    yield 'header-damaged', visor[:512] + b'x' + visor[513:]
+    for name, members in (
+            ('absolute', [('/etc/passwd', file, b'x')]),
+            ('traversal', [('a/../../b', file, b'x')]),
+            ('dots', [('./a//./b/', file, b'x'), ('.', tarfile.DIRTYPE, '')]),
+            ('control', [('a\x1b[2J', file, b'x')]),
+            ('no-name', [('', file, b'x')]),
+            ('links', [('l', tarfile.SYMTYPE, '../../x'), ('h', tarfile.LNKTYPE, 'a/b'),
+                       ('e', tarfile.SYMTYPE, '')]),
+            ('hard-link-out', [('h', tarfile.LNKTYPE, '../../x')]),
+            ('device', [('d', tarfile.CHRTYPE, '')]),
+            ('pipe', [('d', tarfile.FIFOTYPE, '')]),
+            ('type-unknown', [('d', b'Z', '')]),
+            ('contiguous', [('d', tarfile.CONTTYPE, '')]),
+            ('long-pax', [('n' * 300, file, b'x'), ('l', tarfile.SYMTYPE, 't' * 300)]),
+            ('many', [(f'f{n}', file, b'') for n in range(10)])):
+        yield name, tar_of(members)
+    yield 'long-gnu', tar_of([('n' * 300, file, b'x'), ('l', tarfile.SYMTYPE, 't' * 300)],
+                             tarfile.GNU_FORMAT)
+    for name, text in (('pax-size', b'12 size=600\n'), ('pax-size-huge', b'30 size=' + b'9' * 21
+                                                        + b'\n'),
+                       ('pax-no-number', b'x path=a\n'), ('pax-too-long', b'99 path=a\n'),
+                       ('pax-zero', b'0 path=a\n'), ('pax-no-equals', b'9 pathaa\n'),
+                       ('pax-nul', b'11 path=a\0\n'), ('pax-traversal', b'14 path=../ab\n')):
+        yield name, pax_record(text)
+    first, rest = visor[:512], visor[512:]
+    offset = struct.pack_into
+    headers = [bytearray(visor[at:at + 512]) for at in range(0, 512 * 8, 512)]
+    for name, change in (
+            ('offset-inside-headers', lambda h: offset('<I', h, 496, 513)),
+            ('offset-far', lambda h: offset('<I', h, 496, 0xfffffe00)),
+            ('size-huge', lambda h: h.__setitem__(slice(124, 136), b'77777777777\0')),
+            ('size-binary', lambda h: h.__setitem__(slice(124, 136), b'\x80' + b'\x7f' * 11)),
+            ('size-negative', lambda h: h.__setitem__(slice(124, 136), b'\xff' * 12)),
+            ('size-not-octal', lambda h: h.__setitem__(slice(124, 136), b'00000000009\0')),
+            ('size-binary-small', lambda h: h.__setitem__(slice(124, 136), b'\x80' + bytes(10)
+                                                          + h[135:136])),
+            ('size-blanks', lambda h: h.__setitem__(slice(124, 136), b'          4 ')),
+            ('no-offset', lambda h: offset('<I', h, 496, 0))):
+        copies = [bytearray(header) for header in headers]
+        for at, header in enumerate(copies):
+            if header[156:157] in (b'0', b'7') and header[0]:
+                change(header)
+                copies[at] = bytearray(summed(header))
+        yield f'visor-{name}', b''.join(map(bytes, copies)) + visor[512 * 8:]
+    record = bytearray(first)
+    record[156:157], record[124:136] = b'L', b'00000100000\0'
+    yield 'gnu-name-too-long', summed(record) + bytes(40000) + rest
+    record[156:157], record[124:136] = b'V', b'77777777777\0'
+    yield 'volume-label-huge', summed(record) + rest
+
+
+def imgdb(_authority):
+    g = generations.make('7.0')
+    vibs = [tiny()]
+    wanted = fixture_metadata.Profile('ESXi-test', vibs)
+    files = fixture_iso.imgdb(g, wanted, oracle.local_names(vibs, g.release))
+    root = 'var/db/esximg/'
+    files = {path: data for path, data in files.items() if 'omponents' not in path
+             and not path.startswith(root + 'bulletins')}
+    files[root + 'bulletins/a.xml'] = document('bulletin', '<id>a</id>')
+    profile_path = next(path for path in files if '/profiles/' in path)
+    xml = next(path for path in files if path.endswith('.xml') and 'net-test' in path)
+
+    def tar(changed_files):
+        return archive.tar_bytes(changed_files).rstrip(b'\0') + bytes(1024)
+
+    yield 'plain', tar(files)
+    yield 'packed', archive.gzip_bytes(tar(files))
+    yield 'no-originals', tar({path: data for path, data in files.items()
+                               if not path.endswith('.orig')})
+    yield 'no-signatures', tar({path: data for path, data in files.items()
+                                if not path.endswith('.sig')})
+    yield 'only-originals', tar({path: data for path, data in files.items()
+                                 if '/vibs/' not in path or path.endswith('.orig')})
+    yield 'no-profile', tar({path: data for path, data in files.items() if path != profile_path})
+    yield 'two-profiles', tar(files | {root + 'profiles/other': files[profile_path]})
+    yield 'missing-vib', tar({path: data for path, data in files.items()
+                              if not path.startswith(xml)})
+    yield 'vib-twice', tar(files | {root + 'vibs/copy.xml': files[xml]})
+    yield 'vib-bad', tar(files | {xml + '.orig': b'<vib/>'})
+    yield 'extra', tar(files | {root + 'vibs/sub/x.xml': b'x', root + 'vibs/lonely.xml.sig': b's',
+                                'elsewhere/file': b'y', root + 'vibs/.xml': b'z'})
+    yield 'no-locals', tar(files | {profile_path: wanted.xml()})
+    minimal = {root + 'profiles/a': document('imageprofile', '<name>a</name><creator>b</creator>'
+                                             '<viblist/>')}
+    yield 'minimal', tar(minimal)
+    smallest = [(path, tarfile.REGTYPE, data) for path, data in minimal.items()]
+    for name, *members in (
+            ('traversal', ('../x', tarfile.REGTYPE, b'x')),
+            ('absolute', ('/x', tarfile.REGTYPE, b'x')),
+            ('link', ('l', tarfile.SYMTYPE, 'x')),
+            ('hard-link', ('a', tarfile.REGTYPE, b'x'), ('l', tarfile.LNKTYPE, 'a')),
+            ('twice', ('a', tarfile.REGTYPE, b'x'), ('./a', tarfile.REGTYPE, b'y')),
+            ('directories', ('d/', tarfile.DIRTYPE, ''), ('d', tarfile.DIRTYPE, ''),
+             ('./', tarfile.DIRTYPE, '')),
+            ('long-name', ('d/' + 'n' * 200, tarfile.REGTYPE, b'x')),
+            ('umlaut', ('gr\u00fc\u00df' * 30, tarfile.REGTYPE, b'x')),
+            ('file-below-file', ('f', tarfile.REGTYPE, b'x'), ('f/g', tarfile.REGTYPE, b'y'))):
+        yield name, tar_of([*smallest, *members])
+    yield 'empty', b''
+    yield 'text', b'this is no archive ' * 60
+    yield 'bad-gzip', b'\x1f\x8b\x08\x00' + bytes(20)
+    yield 'cut', tar(minimal)[:600]
+
+
+def depot(_authority):
+    good = (tiny(), rich().but(name='net-rich', conflicts=('net-test',)))
+    plain = fixture_metadata.Bulletin('ACME-1', good)
+    wanted = fixture_metadata.Profile('ESXi-test', good)
+    bundle = Bundle(good[:1], (fixture_metadata.Bulletin('ACME-1', good[:1]),),
+                    (wanted.but(vibs=good[:1]),), opaque={'addons/a.json': b'{}'})
+    zipped = dict(bundle.entries())
+    yield 'bundle', zip_bytes(zipped.items(), deflate=everything)
+    for kind, damage in broken.DEPOTS.items():
+        yield kind, zip_bytes(damage(dict(zipped)).items(), deflate=everything)
+    outer = [('index.xml', bundle.index()), ('vendor-index.xml', bundle.vendor_index())]
+
+    def inner(vib, **lies):
+        facts = fixture_metadata.vib_file_facts(vib, vib.to_bytes()) | lies
+        return (f'vibs/{vib.name}.xml', fixture_metadata.vib_xml(vib, facts))
+
+    everything_else = [('bulletins/a.xml', plain.xml()), ('profiles/p', wanted.xml()),
+                       ('notifications.xml', b'<a/>'), ('vmware.xml', b'<a/>')]
+    yield 'parts', parts([*outer, *map(inner, good), *everything_else])
+    yield 'parts-with-vib', parts([*outer, inner(good[0]),
+                                   (good[0].depot_path, good[0].to_bytes())])
+    yield 'parts-lies', parts([*outer, inner(good[0], **{'packed-size': '12', 'checksum': HASH})])
+    yield 'parts-path-outside', parts([*outer, inner(good[0], **{'relative-path': '../../x'})])
+    yield 'parts-path-up', parts([*outer, inner(good[0], **{'relative-path': 'a/../b/./c'})])
+    yield 'parts-path-absolute', parts([*outer, inner(good[0], **{'relative-path': '/etc/passwd'})])
+    yield 'parts-vib-twice', parts([*outer, inner(good[0]), ('vibs/again.xml',
+                                                             inner(good[0])[1])])
+    yield 'parts-nothing-good', parts([*outer, ('vibs/a.xml', b'<vib/>')])
+    yield 'parts-profile-twice', parts([*outer, ('profiles/a', wanted.xml()),
+                                        ('profiles/b', wanted.xml()), ('profiles/c', b'<x/>')])
+    yield 'parts-no-index', parts([inner(good[0])])
+    yield 'zip-in-zip', zip_bytes([('bundle.zip', b'')])
+    yield 'index-in-folder', zip_bytes([('x/index.xml', b'')])
+    yield 'vendor-index-outside', parts([('index.xml', document(
+        'vendorList', '<vendor><indexfile>../../x</indexfile></vendor>'))])
+    yield 'vib-url', parts([outer[0], ('vendor-index.xml', document(
+        'metaList', '<metadata><productId>embeddedEsx</productId><url>metadata.zip</url>'
+        '<vibUrl>sub/dir</vibUrl></metadata>')), inner(good[0])])
+    yield 'foreign', parts([outer[0], ('vendor-index.xml', document(
+        'metaList', '<metadata><productId>other</productId></metadata>'))])
+
+
+def attached(pem, content):
+    """A detached signature with `content` put inside."""
+    (signed_oid, wrapped) = der.inside(base64.b64decode(b''.join(pem.split(b'\n')[1:-2])))
+    parts_of = der.inside(der.inside(wrapped)[0])
+    parts_of[2] = der.sequence(der.inside(parts_of[2])[0], der.tlv(0xa0, der.octets(content)))
+    return der.sequence(signed_oid, der.tlv(0xa0, der.sequence(*parts_of)))
+
+
+def signature(authority):
+    text = document('vib', '<name>a</name>')
+    trust = authority.trust_text().encode()
+
+    def case(level, trusted, signed, pkcs7):
+        return level + trusted + b'\0' + signed + b'\0' + pkcs7
+
+    certified = authority.signer('certified').sign(text)
+    partner = authority.signer('partner').sign(text)
+    yield 'certified', case(b'C', trust, text, certified)
+    yield 'partner', case(b'p', trust, text, partner)
+    yield 'partner-claims-accepted', case(b'a', trust, text, partner)
+    yield 'stranger', case(b'p', trust, text, authority.signer('stranger').sign(text))
+    yield 'stranger-community', case(b'c', b'', text, authority.signer('stranger').sign(text))
+    yield 'no-trust', case(b'C', b'', text, certified)
+    yield 'altered', case(b'C', trust, text + b' ', certified)
+    yield 'unsigned', case(b'C', trust, text, b'')
+    yield 'unsigned-community', case(b'c', b'', text, b'')
+    yield 'not-pem', case(b'C', b'', text, b'no PEM at all\n')
+    yield 'bad-base64', case(b'C', b'', text,
+                             b'-----BEGIN PKCS7-----\n!!!!\n-----END PKCS7-----\n')
+    yield 'cut', case(b'C', b'', text, certified[:-400])
+    limited = b'level: partner\n' + (pathlib.Path(authority.directory) / 'root.pem').read_bytes()
+    yield 'limited', case(b'p', limited, text, partner)
+    yield 'limited-claims-accepted', case(b'a', limited, text, partner)
+    for name, content in (('attached', text), ('attached-other', b'<vib/>')):
+        yield name, case(b'C', trust, text, attached(certified, content))
+    yield 'no-der', case(b'C', b'', text, b'0\x82\x01\x00')
+    binary = base64.b64decode(b''.join(certified.split(b'\n')[1:-2]))
+    yield 'der', case(b'C', trust, text, binary)
+    yield 'der-with-tail', case(b'C', trust, text, binary + b'x')
+    sha256 = bytes.fromhex('0609608648016503040201')
+    md5 = bytes.fromhex('0608 2a864886f70d0205'.replace(' ', ''))
+    yield 'digest-unknown', case(b'C', trust, text, binary.replace(sha256, sha256[:-1] + b'\x7f'))
+    yield 'digest-other-length', case(b'C', trust, text, binary.replace(sha256, md5 + b'\0'))
+    yield 'encrypted-pem', case(b'C', b'', text, certified.replace(
+        b'PKCS7-----\n', b'PKCS7-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,' + b'0' * 32
+        + b'\n\n', 1))
+
+
+def trust_file(authority):
+    text = authority.trust_text()
+    pem = (pathlib.Path(authority.directory) / 'root.pem').read_text()
+    yield 'fixture', text.encode()
+    yield 'one', pem.encode()
+    yield 'crlf', pem.replace('\n', '\r\n').encode()
+    yield 'bom', b'\xef\xbb\xbf' + pem.encode()
+    yield 'level', b'level: partner\n' + pem.encode()
+    yield 'print-certs', b'subject=O = x\n\nissuer=O = y\n' + pem.encode()
+    yield 'level-unknown', b'level: royal\n' + pem.encode()
+    yield 'level-community', b'LEVEL: community\n' + pem.encode()
+    yield 'level-misspelt', b'levl: partner\n' + pem.encode()
+    yield 'no-end', pem.replace('-----END CERTIFICATE-----', '').encode()
+    yield 'damaged', pem.replace('A', '!', 3).encode()
+    yield 'nested-begin', b'-----BEGIN CERTIFICATE-----\n' + pem.encode()
+    yield 'key', b'-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'
+    yield 'nul', b'a\0b'
+    yield 'empty', b''
+    yield 'comments-only', b'# nothing\n\n'
+    yield 'encrypted', pem.replace('CERTIFICATE-----\n', 'CERTIFICATE-----\nProc-Type: 4,ENCRYPTED'
+                                   '\nDEK-Info: AES-128-CBC,' + '0' * 32 + '\n\n', 1).encode()
+
+
+def version(_authority):
+    for name, *lines in (
+            ('plain', '6.7.0-0.0.8169922', '6.7.0', '6.7.0-1', '>='),
+            ('zeros', '1.01-1', '1.1-1', '1.001-1', '='),
+            ('letters', '1.0a-1', '1.0b-1', '1.0-1vmw', '<<'),
+            ('numbers-longer-than-integers', '1.99999999999999999999999-1',
+             '1.100000000000000000000000-1', '1-1', 'certified'),
+            ('empty', '', '', '', ''),
+            ('dots', '...', '..', '.', '2024-03-01'),
+            ('dashes', '-', '--', '1--1', '2024-03-01T12:00:00Z'),
+            ('fields', '1.2.3', '1.2', '1.2.3.4', '>>'),
+            ('words', 'a.b-c', 'a.b.c', 'A', 'PartnerSupported'),
+            ('underscores', '3.0_5-3vmw.650.0.0.4564106', '3.0_4-3vmw', '3.0', '<='),
+            ('release', '8.0.3-0.0.24022510', '7.0', '6.7', '8.0.3-0.0.24022510'),
+            ('old', '5.0.0-1', '4.1.0', '5', '4.1.0-1')):
+        yield name, '\n'.join(lines).encode()
+
+
+RECIPE = """name: lab
+vendor: ACME
+description: for the lab
+acceptance: partner
+depots:
+  - hpe.zip
+  - https://user:password@depot.example.com/x/index.xml?token=abcdefghijklmnop1234
+  - {known: vmware, token_file: token.txt}
+  - {location: "https://dl.example.com/{token}/index.xml", token_file: /token}
+base: {profile: ESXi-8.0-standard, iso: stock.iso}
+add:
+  - net-test
+  - net-test=1.0-1
+  - ./driver.vib
+  - /abs/dir/../bundle.zip
+remove: [tools-light]
+kickstart: ks.cfg
+kernel_options: [a=b, "c d"]
+no_installer: false
+lower_acceptance: true
+force: false
+trust: [a.pem]
+signature_check: true
+"""
+
+
+def recipe(_authority):
+    yield 'full', RECIPE.encode()
+    yield 'crlf', RECIPE.replace('\n', '\r\n').encode()
+    base = 'base: {iso: a.iso}\n'
+    for name, text in (
+            ('minimal', base),
+            ('json', '{"base": {"iso": "a.iso"}, "add": ["x"]}'),
+            ('empty', ''),
+            ('comment', '# nothing\n'),
+            ('list', '- a\n'),
+            ('scalar', 'text'),
+            ('no-base', 'name: x\n'),
+            ('base-text', 'base: x\n'),
+            ('base-empty', 'base: {}\n'),
+            ('no-depots', 'base: {profile: x}\n'),
+            ('unknown-key', base + 'nmae: x\n'),
+            ('key-twice', base + base),
+            ('key-list', base + '? [a]\n: b\n'),
+            ('no-value', base + 'name:\n'),
+            ('null-value', base + 'name: ~\nadd: null\n'),
+            ('text-for-list', base + 'add: x\n'),
+            ('map-for-text', base + 'name: {a: b}\n'),
+            ('bad-boolean', base + 'force: perhaps\n'),
+            ('bad-level', base + 'acceptance: royal\n'),
+            ('depot-both', base + 'depots: [{known: a, location: b}]\n'),
+            ('depot-neither', base + 'depots: [{}]\n'),
+            ('depot-token-alone', base + 'depots: [{location: b, token_file: t}]\n'),
+            ('two-documents', base + '---\n' + base),
+            ('document-end', base + '...\n'),
+            ('anchors', base + 'add: &a [x]\nremove: *a\n'),
+            ('alias-unknown', base + 'add: *a\n'),
+            ('alias-itself', '&a base: *a\n'),
+            ('alias-loop', base + 'add: &a [*a]\n'),
+            ('merge', base + '<<: {name: x}\n'),
+            ('tag', base + 'name: !!binary AAAA\n'),
+            ('block', base + 'description: |\n  several\n  lines\n'),
+            ('nul', base + 'name: "a\\0b"\n'),
+            ('tab', base + '\tname: x\n'),
+            ('unclosed', 'base: {iso: a'),
+            ('deep', '[' * 300),
+            ('not-utf8', '\udcff'),
+            ('path-odd', base + 'add: [/, ./, ../../../../../../../x]\nkickstart: /\n'),
+            ('laughs', 'a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nadd: *c\n' + base)):
+        yield name, text.encode('utf-8', 'surrogateescape')
+    yield 'utf16', RECIPE.encode('utf-16')
+
+
+def recipe_lock(_authority):
+    item = {'id': 'A_b_c_1', 'sha256': HASH, 'size': 5, 'depot': 'hpe.zip'}
+    good = {'format': 1,
+            'profile': {'name': 'lab', 'vendor': 'ACME', 'acceptance': 'partner'},
+            'vibs': [item, item | {'id': 'B', 'depot': None}],
+            'files': [{'name': 'stock.iso', 'sha256': HASH, 'size': 1 << 40}],
+            'output': {'kind': 'iso', 'sha256': HASH, 'size': 7}}
+    yield 'good', json.dumps(good, indent=2, sort_keys=True).encode()
+    for name, value in (
+            ('newer', good | {'format': 2}),
+            ('no-format', {}),
+            ('list', []),
+            ('no-lists', {'format': 1}),
+            ('vibs-empty', {'format': 1, 'vibs': [], 'files': []}),
+            ('vibs-object', good | {'vibs': {}}),
+            ('same-twice', good | {'vibs': [item, item]}),
+            ('same-differs', good | {'vibs': [item, item | {'size': 6}]}),
+            ('no-name', good | {'vibs': [{'sha256': HASH, 'size': 1}]}),
+            ('bad-hash', good | {'vibs': [item | {'sha256': 'xyz'}]}),
+            ('upper-hash', good | {'vibs': [item | {'sha256': HASH.upper()}]}),
+            ('negative-size', good | {'vibs': [item | {'size': -1}]}),
+            ('real-size', good | {'vibs': [item | {'size': 1.5}]}),
+            ('bad-level', good | {'profile': {'acceptance': 'royal'}}),
+            ('negative-output', good | {'output': {'size': -1}}),
+            ('null-everywhere', good | {'profile': None, 'output': None})):
+        yield name, json.dumps(value).encode()
+    yield 'empty', b''
+    yield 'not-json', b'{'
+    yield 'key-twice', b'{"format": 1, "format": 1}'
+    yield 'nul', b'{"format": 1, "vibs": [{"id": "a\\u0000b"}], "files": []}'
+    yield 'integer-huge', b'{"format": 99999999999999999999}'
+    yield 'deep', b'[' * 3000
+
+
+def url(_authority):
+    base = 'https://user:secret@depot.example.com:8443/a/b/index.xml?token=abc'
+    for name, first, second in (
+            ('relative', base, 'vendor/x.xml'),
+            ('absolute', '', 'http://example.com/a?b=c#d'),
+            ('up', base, '../../../../x'),
+            ('slash', base, '/x/./y/../z'),
+            ('network', base, '//other.example.com/x'),
+            ('query', base, '?q=1'),
+            ('fragment', base, '#f'),
+            ('empty', base, ''),
+            ('no-base', '', 'x.xml'),
+            ('file', '', 'file:///etc/passwd'),
+            ('scheme-only', base, 'http:'),
+            ('scheme-relative', base, 'http:x'),
+            ('no-host', '', 'http:///x'),
+            ('control', base, 'a\x01b'),
+            ('stray', base, 'a b"<c>\\^`{|}\u00fc'),
+            ('percent', base, 'a%2e%2e/b%2f%00%zz'),
+            ('ipv6', '', 'http://[::1]:80/x'),
+            ('ipv6-zone', '', 'http://[fe80::1%25eth0]/x'),
+            ('port-odd', '', 'http://h:99999/x'),
+            ('port-empty', '', 'http://h:/x'),
+            ('userinfo-odd', '', 'http://a:b@c:d@h/x'),
+            ('password-with-slash', '', 'http://a:b/c@h/x'),
+            ('token-in-path', '', 'https://dl.broadcom.com/abcdefghij1234567890/PROD/x.xml'),
+            ('token-user', '', 'https://abcdefghij1234567890@h/abcdefghij1234567890abc'),
+            ('upper', '', 'HTTP://EXAMPLE.COM/X'),
+            ('dots-only', base, '.../..././..'),
+            ('dot-basename', base, '.hidden'),
+            ('long-basename', base, 'n' * 200 + '.vib'),
+            ('long', base, 'n' * 8200),
+            ('query-many', '', 'http://h/?a=b&c;d=;=e&&token=abcdefghijklmnopqrst')):
+        yield name, f'{first}\n{second}'.encode()
+
+
+def http_cache(_authority):
+    sha256 = hashlib.sha256(b'a document\n').hexdigest()
+    good = {'form': 1, 'etag': '"x"', 'last_modified': 'Mon, 01 Jan 2024 00:00:00 GMT',
+            'content_type': 'text/xml', 'redirect': 'http://other.example.com/i.xml',
+            'sha256': sha256, 'size': 11, 'checked': 1}
+    yield 'good', json.dumps(good).encode()
+    for name, value in (
+            ('minimal', {'form': 1, 'sha256': sha256, 'size': 11}),
+            ('other-form', good | {'form': 2}),
+            ('no-hash', good | {'sha256': None}),
+            ('wrong-hash', good | {'sha256': HASH}),
+            ('wrong-size', good | {'size': 12}),
+            ('negative-size', good | {'size': -1}),
+            ('huge-size', good | {'size': 1 << 62}),
+            ('numbers', good | {'etag': 5, 'redirect': []}),
+            ('list', [])):
+        yield name, json.dumps(value).encode()
+    yield 'empty', b''
+    yield 'not-json', b'{"form": 1'
+
+
+def partial_file(_authority):
+    good = ('[part]\nform=1\nsource=http://depot.example.com/bundle.zip\netag="x"\n'
+            'last-modified=Mon, 01 Jan 2024 00:00:00 GMT\ntotal=100\nlength=8\n')
+    yield 'good', good.encode()
+    for name, old, new in (
+            ('longer-than-file', 'length=8', 'length=17'),
+            ('longer-than-limit', 'length=8', 'length=16'),
+            ('negative', 'length=8', 'length=-1'),
+            ('huge', 'length=8', 'length=18446744073709551615'),
+            ('overflow', 'length=8', 'length=18446744073709551624'),
+            ('other-source', 'bundle.zip', 'other.zip'),
+            ('other-form', 'form=1', 'form=2'),
+            ('no-group', '[part]', '[other]'),
+            ('escapes', 'etag="x"', 'etag=\\s\\n\\t\\r\\\\\\q'),
+            ('not-utf8', 'etag="x"', 'etag=\udcff'),
+            ('group-unclosed', '[part]', '[part')):
+        yield name, good.replace(old, new).encode('utf-8', 'surrogateescape')
+    yield 'empty', b''
+
+
+def upgrade_metadata(_authority):
+    vib = tiny()
+    facts = fixture_metadata.vib_file_facts(vib, vib.to_bytes())
+    xml = fixture_metadata.vib_xml(vib, facts)
+    members = [('vendor-index.xml', b'<metaList/>'), ('vmware.xml', b'<a/>'),
+               ('vibs/a.xml', xml), ('bulletins/b.xml', document('bulletin', '<id>b</id>')),
+               ('profiles/p', b'whatever'), ('addons/x.json', b'{}')]
+    yield 'zip', zip_bytes(members, deflate=everything)
+    yield 'parts', parts(members)
+    yield 'vib-twice', parts([('vibs/a.xml', xml), ('vibs/b.xml', xml)])
+    yield 'vib-bad', parts([('vibs/a.xml', b'<vib/>')])
+    yield 'bulletin-bad', parts([('bulletins/a.xml', b'<bulletin/>')])
+    yield 'empty-zip', zip_bytes([])
+    yield 'cut', zip_bytes(members)[:-30]
+    yield 'html', broken.HTML
+    yield 'empty', b''
+
+
+def known_depots(_authority):
+    entry = {'name': 'acme', 'vendor': 'ACME', 'description': 'drivers',
+             'url': 'https://dl.example.com/{token}/index.xml', 'needs_token': True,
+             'token_help': 'ask', 'note': 'x'}
+    yield 'good', json.dumps({'format': 1, 'depots': [entry, {'name': 'b', 'url': None}]}).encode()
+    for name, value in (
+            ('no-list', {}),
+            ('list', []),
+            ('entry-text', {'depots': ['x']}),
+            ('no-name', {'depots': [{}]}),
+            ('name-empty', {'depots': [{'name': ''}]}),
+            ('name-number', {'depots': [{'name': 5}]}),
+            ('same-name', {'depots': [entry, entry | {'name': 'ACME', 'url': 'http://b/'}]}),
+            ('url-file', {'depots': [entry | {'url': 'file:///x'}]}),
+            ('url-number', {'depots': [entry | {'url': 5}]}),
+            ('token-twice', {'depots': [entry | {'url': 'http://{token}/{token}?t={token}'}]}),
+            ('token-not-needed', {'depots': [entry | {'needs_token': False}]}),
+            ('token-nowhere', {'depots': [entry | {'url': 'http://x/'}]}),
+            ('token-in-token', {'depots': [entry | {'url': 'http://{to{token}ken}/'}]})):
+        yield name, json.dumps(value).encode()
+    yield 'empty', b''
+    yield 'not-json', b'{"depots": ['
+    yield 'key-twice', b'{"depots": [], "depots": []}'
+
+
+def workspace(_authority):
+    depots = json.dumps({'format': 1, 'depots': [
+        {'name': 'depot1', 'location': '/x/hpe.zip', 'added': 5},
+        {'name': 'b', 'location': 'https://u:password@h/t?token=abc', 'known': 'hpe'}]}).encode()
+    verified = json.dumps({'format': 1, 'verified': [HASH, HASH[::-1]]}).encode()
+    own = document('imageprofile', '<name>a</name><creator>b</creator><viblist>'
+                   '<vib><vib-id>A_b_c_1</vib-id></vib></viblist>')
+    yield 'full', parts([('depots.json', depots), ('verified.json', verified),
+                         ('profiles/a.xml', own), ('profiles/b.xml', own.replace(b'>a<', b'>c<'))])
+    yield 'same-profile-twice', parts([('profiles/a.xml', own), ('profiles/b.xml', own)])
+    yield 'nothing', b''
+    for name, text in (
+            ('newer', b'{"format": 2}'), ('no-format', b'{}'), ('list', b'[]'), ('empty', b''),
+            ('not-json', b'{'), ('no-depots', b'{"format": 1}'),
+            ('entry-text', b'{"format": 1, "depots": ["x"]}'),
+            ('no-location', b'{"format": 1, "depots": [{"name": "x"}]}'),
+            ('depots-object', b'{"format": 1, "depots": {"a": 1}}'),
+            ('number', b'{"format": 1, "depots": [{"name": 5, "location": "x"}]}')):
+        yield f'depots-{name}', parts([('depots.json', text)])
+        yield f'verified-{name}', parts([('verified.json', text.replace(b'depots', b'verified'))])
+    yield 'profile-bad', parts([('profiles/a.xml', b'<x/>')])
+
+
+TARGETS = (boot_cfg, bulletin, depot, depot_index, descriptor, descriptor_splice, http_cache, imgdb,
+           inflate, isolinux_cfg, known_depots, partial_file, profile, recipe, recipe_lock,
+           signature, trust_file, upgrade_metadata, url, version, vib_file, visor_tar, workspace,
+           zip)
+
+
+def main():
+    """Make the corpora that were asked for, or all."""
+    wanted = sys.argv[1:]
+    unknown = set(wanted) - {target.__name__ for target in TARGETS}
+    if unknown:
+        sys.exit(f'no such target: {", ".join(sorted(unknown))}')
+    authority = Authority.default()
+    total = 0
+    for target in TARGETS:
+        if wanted and target.__name__ not in wanted:
+            continue
+        directory = HERE / 'corpus' / target.__name__
+        directory.mkdir(parents=True, exist_ok=True)
+        for old in directory.iterdir():
+            if not old.name.startswith('found-'):
+                old.unlink()
+        for name, data in target(authority):
+            if (directory / name).exists():
+                raise ValueError(f'{target.__name__}/{name}: twice')
+            (directory / name).write_bytes(data)
+        size = sum(file.stat().st_size for file in directory.iterdir())
+        total += size
+        print(f'{target.__name__:20}{len(list(directory.iterdir())):5} files{size:9} bytes')
+    print(f'{"all":20}{total:20} bytes')
+
+
+if __name__ == '__main__':
+    main()
