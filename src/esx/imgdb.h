@@ -44,8 +44,9 @@ struct imgdb_vib *imgdb_find(const struct imgdb *db, const char *vib_id);
 GPtrArray *imgdb_vib_list(const struct imgdb *db);
 
 /* Read an imgdb.tgz.  SLIPWAY_ERROR_CORRUPT: no gzip tar, no or several profiles, a name with
- * `..`, a link, a member or a VIB twice, a name that is both a file and a directory, a VIB of the profile without descriptor (named);
- * SLIPWAY_ERROR_LIMIT.  VIBs that the profile does not name are kept. */
+ * `..`, a link, a member or a VIB twice, a name that is both a file and a directory, a VIB of the
+ * profile without descriptor (named); SLIPWAY_ERROR_LIMIT.  VIBs that the profile does not name are
+ * kept. */
 struct imgdb *imgdb_parse(GBytes *tgz, const char *label, GError **error);
 
 /* The bytes of imgdb.tgz; the same database always gives the same bytes.
