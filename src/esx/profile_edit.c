@@ -67,8 +67,9 @@ check_writable(const struct profile *profile, GError **error)
     if (!profile->read_only)
         return TRUE;
     return error_set(error, SLIPWAY_ERROR_READ_ONLY,
-                     "image profile '%s' is read-only; clone it and change the clone",
-                     profile->name);
+                     "image profile '%s' is read-only; make a clone with `slipway profile new "
+                     "NAME --clone '%s'` and change that",
+                     profile->name, profile->name);
 }
 
 /* Of several versions of a name the highest, in the order in which the names come first. */

@@ -230,13 +230,14 @@ find_foreign_release(const struct rules_state *state, const struct relation *wis
         if (vmkapis[i].minor == minor)
             return rules_compare_release(state, vmkapis[i].release) != 0 ? vmkapis[i].release
                                                                          : NULL;
+    int newest = -1;
     GHashTableIter iter;
     gpointer name;
     g_hash_table_iter_init(&iter, state->providers);
     while (g_hash_table_iter_next(&iter, &name, NULL))
-        if (parse_vmkapi(name) > minor)
-            return NULL;
-    return "";
+        newest = MAX(newest, parse_vmkapi(name));
+    /* With none at all it is the base system that is missing; the driver may be all right. */
+    return newest < 0 || newest > minor ? NULL : "";
 }
 
 /* A driver for another ESXi cannot be helped by any package: say so before anything is sought. */

