@@ -95,6 +95,17 @@ open_locked(struct partial_file *file, GError **error)
     }
 }
 
+/* NULL when there is none, or it is damaged: about a backslash at its end GLib would complain on
+ * standard error, and we write none. */
+static char *
+note_text(GKeyFile *note, const char *key)
+{
+    g_autofree char *raw = g_key_file_get_value(note, GROUP, key, NULL);
+    if (raw == NULL || g_str_has_suffix(raw, "\\"))
+        return NULL;
+    return g_key_file_get_string(note, GROUP, key, NULL);
+}
+
 /* What the note says of the part; 0 bytes when it says nothing of use. */
 static guint64
 read_note(struct partial_file *file)
@@ -103,11 +114,11 @@ read_note(struct partial_file *file)
     if (!g_key_file_load_from_file(note, file->note, G_KEY_FILE_NONE, NULL) ||
         g_key_file_get_integer(note, GROUP, "form", NULL) != FORM)
         return 0;
-    g_autofree char *source = g_key_file_get_string(note, GROUP, "source", NULL);
+    g_autofree char *source = note_text(note, "source");
     if (g_strcmp0(source, file->source) != 0)
         return 0;
-    file->version.etag = g_key_file_get_string(note, GROUP, "etag", NULL);
-    file->version.last_modified = g_key_file_get_string(note, GROUP, "last-modified", NULL);
+    file->version.etag = note_text(note, "etag");
+    file->version.last_modified = note_text(note, "last-modified");
     file->version.total = g_key_file_get_uint64(note, GROUP, "total", NULL);
     return g_key_file_get_uint64(note, GROUP, "length", NULL);
 }

@@ -258,7 +258,9 @@ encode_stray(const char *reference)
 {
     GString *encoded = g_string_new(NULL);
     for (const char *at = reference; *at != '\0'; at++) {
-        if ((guchar)*at > 0x7f || strchr(" \"<>\\^`{|}", *at) != NULL)
+        gboolean stray_percent =
+            *at == '%' && !(g_ascii_isxdigit(at[1]) && g_ascii_isxdigit(at[2]));
+        if ((guchar)*at > 0x7f || strchr(" \"<>\\^`{|}", *at) != NULL || stray_percent)
             g_string_append_printf(encoded, "%%%02X", (guchar)*at);
         else
             g_string_append_c(encoded, *at);
@@ -291,15 +293,16 @@ parse_relative(const char *base, const char *reference)
     return g_uri_parse_relative(base_uri, encoded, flags, NULL);
 }
 
-/* A name or an address, as every reader of URLs understands it. */
+/* A name or an address, as every reader of URLs understands it.  GLib has decoded it, and made
+ * ASCII of international names. */
 static gboolean
 host_is_plain(const char *host)
 {
     if (host == NULL || *host == '\0')
         return FALSE;
     if (strchr(host, ':') != NULL)
-        return g_hostname_is_ip_address(host) && strchr(host, '%') == NULL;
-    while (g_ascii_isalnum(*host) || (*host != '\0' && strchr("-._~%", *host) != NULL))
+        return g_hostname_is_ip_address(host) && strchr(host, '%') == NULL; /* no zones */
+    while (g_ascii_isalnum(*host) || (*host != '\0' && strchr("-._~", *host) != NULL))
         host++;
     return *host == '\0';
 }

@@ -37,6 +37,9 @@ depot_of_iso(const struct customize_input *input)
     depot->source = depot_source_new(DEPOT_VIB);
     for (guint i = 0; i < input->db->vibs->len; i++) {
         struct vib *vib = ((struct imgdb_vib *)input->db->vibs->pdata[i])->vib;
+        /* What is in the database only, lies on the ISO in no form that could be used. */
+        if (profile_find_vib(input->db->profile, vib->id) == NULL)
+            continue;
         struct package *package = g_new0(struct package, 1);
         package->vib = vib_ref(vib);
         package->depot = depot;

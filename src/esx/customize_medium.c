@@ -229,7 +229,18 @@ change_menu(struct customize *self, GError **error)
            iso_medium_put_bytes(self->medium, IMAGE_ISOLINUX_CFG, text, error);
 }
 
-/* Bulletins in the database whose VIBs are not all in the image any more would be untrue. */
+/* Bulletins whose VIBs are not all in the image any more would be untrue.  Those that name VIBs
+ * which were not in it before either (the DPU's, in the component of the base image) stay. */
+static gboolean
+loses_vib(const struct customize *self, const struct bulletin *bulletin)
+{
+    for (guint i = 0; i < bulletin->vib_ids->len; i++)
+        if (g_ptr_array_find_with_equal_func(self->removed, bulletin->vib_ids->pdata[i],
+                                             g_str_equal, NULL))
+            return TRUE;
+    return FALSE;
+}
+
 static void
 drop_bulletins(struct customize *self)
 {
@@ -240,10 +251,7 @@ drop_bulletins(struct customize *self)
         gsize length;
         const void *data = g_bytes_get_data(self->db->extra_data->pdata[i], &length);
         auto_ptr(bulletin) bulletin = bulletin_parse(data, length, name, NULL);
-        gboolean broken = FALSE;
-        for (guint j = 0; bulletin != NULL && j < bulletin->vib_ids->len; j++)
-            broken = broken || profile_find_vib(self->profile, bulletin->vib_ids->pdata[j]) == NULL;
-        if (!broken)
+        if (bulletin == NULL || !loses_vib(self, bulletin))
             continue;
         progress_info(self->progress, "component %s is no longer complete and is left out",
                       bulletin->id);
@@ -360,15 +368,6 @@ add_upgrade_vib(struct customize *self, const struct imgdb_vib *entry,
 }
 
 static gboolean
-is_complete(const struct customize *self, const struct bulletin *bulletin)
-{
-    for (guint i = 0; i < bulletin->vib_ids->len; i++)
-        if (profile_find_vib(self->profile, bulletin->vib_ids->pdata[i]) == NULL)
-            return FALSE;
-    return TRUE;
-}
-
-static gboolean
 put_upgrade_metadata(struct customize *self, GError **error)
 {
     g_autoptr(GBytes) bytes =
@@ -382,7 +381,7 @@ put_upgrade_metadata(struct customize *self, GError **error)
         add_upgrade_vib(self, self->db->vibs->pdata[i], old, list);
     g_autoptr(GPtrArray) bulletins = g_ptr_array_new();
     for (guint i = 0; i < old->bulletins->len; i++)
-        if (is_complete(self, old->bulletins->pdata[i]))
+        if (!loses_vib(self, old->bulletins->pdata[i]))
             g_ptr_array_add(bulletins, old->bulletins->pdata[i]);
     g_autoptr(GBytes) zip =
         image_upgrade_metadata(self->profile, list, bulletins, old->extra, self->version, error);

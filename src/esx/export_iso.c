@@ -32,7 +32,8 @@
 struct export_iso {
     const struct image_export *export;
     struct export_prepared *prepared;
-    struct profile *profile; /* a copy, with 8.3 names */
+    const struct profile *whole; /* as it was asked for */
+    struct profile *profile;     /* a copy without VIBs of other platforms, with 8.3 names */
     const struct generation *generation;
     const char *version;     /* of ESXi */
     GPtrArray *files;        /* of struct export_vib *, borrowed: those for this platform, by id */
@@ -92,7 +93,19 @@ choose_files(struct export_iso *self)
         g_ptr_array_add(self->vibs, ((struct export_vib *)self->files->pdata[i])->vib);
 }
 
-/* Components and bulletins of the depots whose VIBs are all in the image. */
+/* Components of the depots whose VIBs are all in the profile, some of them on the ISO: those of the
+ * base image from 8.0 on name the DPU's too. */
+static gboolean
+is_component_of(const struct export_iso *self, const struct bulletin *bulletin)
+{
+    gboolean complete = bulletin->component_name != NULL, here = FALSE;
+    for (guint i = 0; i < bulletin->vib_ids->len && complete; i++) {
+        complete = profile_find_vib(self->whole, bulletin->vib_ids->pdata[i]) != NULL;
+        here = here || profile_find_vib(self->profile, bulletin->vib_ids->pdata[i]) != NULL;
+    }
+    return complete && here;
+}
+
 static void
 choose_bulletins(struct export_iso *self)
 {
@@ -103,10 +116,7 @@ choose_bulletins(struct export_iso *self)
         const struct depot *depot = depots->pdata[i];
         for (guint j = 0; j < depot->bulletins->len; j++) {
             struct bulletin *bulletin = depot->bulletins->pdata[j];
-            gboolean complete = bulletin->component_name != NULL && bulletin->vib_ids->len > 0;
-            for (guint k = 0; k < bulletin->vib_ids->len && complete; k++)
-                complete = profile_find_vib(self->profile, bulletin->vib_ids->pdata[k]) != NULL;
-            if (complete && g_hash_table_add(seen, bulletin->id))
+            if (is_component_of(self, bulletin) && g_hash_table_add(seen, bulletin->id))
                 g_ptr_array_add(self->bulletins, bulletin);
         }
     }
@@ -526,7 +536,7 @@ image_export_iso(const struct image_export *export, const struct profile *profil
 {
     if (!export_check_output(export, path, error))
         return FALSE;
-    struct export_iso self = {.export = export, .profile = profile_copy(profile)};
+    struct export_iso self = {.export = export, .whole = profile, .profile = profile_copy(profile)};
     self.prepared = export_prepare(export, profile, error);
     gboolean ok = self.prepared != NULL && plan(&self, error) && lay_out(&self, error) &&
                   write_out(&self, path, report, error);

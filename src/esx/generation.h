@@ -7,14 +7,14 @@
 #include "esx/vib.h"
 
 struct generation {
-    int major, minor, update; /* the first release this row is for */
-    gboolean keeps_dashes;    /* 5.0: `-` stays in 8.3 names */
-    gboolean timeout_prefix;  /* boot.cfg has timeout= and prefix= */
-    gboolean build_line;      /* build= is the version of esx-base */
-    const char *kernelopt;    /* for an installer */
-    gboolean basemisc;        /* basemisc.tgz and resvibs.tgz follow imgdb.tgz */
-    gboolean esxiodpt;        /* and esxiodpt.tgz */
-    gboolean per_platform;    /* VIBs of another product are invisible to each other */
+    int major, minor, update;     /* the first release this row is for */
+    gboolean keeps_dashes;        /* 5.0: `-` stays in 8.3 names */
+    gboolean timeout_prefix;      /* boot.cfg has timeout= and prefix= */
+    gboolean build_line;          /* build= is the version of esx-base */
+    const char *kernelopt;        /* for an installer */
+    gboolean basemisc;            /* basemisc.tgz and resvibs.tgz follow imgdb.tgz */
+    gboolean esxiodpt;            /* and esxiodpt.tgz */
+    gboolean per_platform;        /* VIBs of another product are invisible to each other */
     gboolean wants_gunzip_sha256; /* the installer refuses payloads without it */
 };
 

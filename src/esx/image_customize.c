@@ -172,14 +172,11 @@ static void
 update_database(struct customize *self)
 {
     for (guint i = 0; i < self->removed->len; i++)
-        g_ptr_array_remove(self->db->vibs, imgdb_find(self->db, self->removed->pdata[i]));
+        imgdb_remove(self->db, self->removed->pdata[i]);
     for (guint i = 0; i < self->prepared->files->len; i++) {
         const struct export_vib *file = self->prepared->files->pdata[i];
-        struct imgdb_vib *entry = g_new0(struct imgdb_vib, 1);
-        entry->vib = vib_ref(file->vib);
-        entry->descriptor = g_bytes_ref(file->descriptor);
-        entry->signature = g_bytes_ref(file->signature);
-        g_ptr_array_add(self->db->vibs, entry);
+        imgdb_remove(self->db, file->vib->id); /* one that was there without being in the profile */
+        imgdb_add(self->db, file->vib, file->descriptor, file->signature);
     }
     self->vibs = g_ptr_array_new();
     for (guint i = 0; i < self->db->vibs->len; i++) {

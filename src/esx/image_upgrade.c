@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define UPGRADE_MEMBER_MAX (64u << 20)
+
 GBytes *
 image_upgrade_metadata(const struct profile *profile, GArray *vibs, GPtrArray *bulletins,
                        GHashTable *extra, const char *version, GError **error)
@@ -46,25 +48,39 @@ upgrade_metadata_free(struct upgrade_metadata *metadata)
     g_free(metadata);
 }
 
+/* FALSE: it is none, or none that we understand. */
 static gboolean
-take_member(struct upgrade_metadata *metadata, const char *name, GBytes *bytes, GError **error)
+take_vib(struct upgrade_metadata *metadata, const char *name, const void *data, gsize length)
+{
+    struct vib *vib = g_str_has_prefix(name, "vibs/") ? vib_parse(data, length, name, NULL) : NULL;
+    if (vib != NULL)
+        g_hash_table_replace(metadata->vibs, vib->id, vib);
+    return vib != NULL;
+}
+
+/* Likewise; of several with one id the first counts, as their files would have one name. */
+static gboolean
+take_bulletin(struct upgrade_metadata *metadata, const char *name, const void *data, gsize length)
+{
+    auto_ptr(bulletin) bulletin =
+        g_str_has_prefix(name, "bulletins/") ? bulletin_parse(data, length, name, NULL) : NULL;
+    if (bulletin == NULL)
+        return FALSE;
+    for (guint i = 0; i < metadata->bulletins->len; i++)
+        if (strcmp(((struct bulletin *)metadata->bulletins->pdata[i])->id, bulletin->id) == 0)
+            return TRUE;
+    g_ptr_array_add(metadata->bulletins, g_steal_pointer(&bulletin));
+    return TRUE;
+}
+
+/* What is not understood is kept as it is: it must not stand in the way of a change elsewhere. */
+static void
+take_member(struct upgrade_metadata *metadata, const char *name, GBytes *bytes)
 {
     gsize length;
     const void *data = g_bytes_get_data(bytes, &length);
-    if (g_str_has_prefix(name, "vibs/")) {
-        struct vib *vib = vib_parse(data, length, name, error);
-        if (vib == NULL)
-            return FALSE;
-        g_hash_table_replace(metadata->vibs, vib->id, vib);
-    } else if (g_str_has_prefix(name, "bulletins/")) {
-        struct bulletin *bulletin = bulletin_parse(data, length, name, error);
-        if (bulletin == NULL)
-            return FALSE;
-        g_ptr_array_add(metadata->bulletins, bulletin);
-    } else {
+    if (!take_vib(metadata, name, data, length) && !take_bulletin(metadata, name, data, length))
         g_hash_table_insert(metadata->extra, g_strdup(name), g_bytes_ref(bytes));
-    }
-    return TRUE;
 }
 
 /* What metadata_write() makes itself. */
@@ -91,11 +107,12 @@ upgrade_metadata_parse(GBytes *bytes, const char *label, GError **error)
         const struct zip_member *member = zip_reader_member(zip, i);
         if (is_made_anew(member->name))
             continue;
-        g_autoptr(GBytes) data = zip_reader_read(zip, member, VIB_DESCRIPTOR_MAX, error);
-        if (data == NULL || !take_member(metadata, member->name, data, error)) {
+        g_autoptr(GBytes) data = zip_reader_read(zip, member, UPGRADE_MEMBER_MAX, error);
+        if (data == NULL) {
             g_prefix_error(error, "%s: ", label);
             return NULL;
         }
+        take_member(metadata, member->name, data);
     }
     return g_steal_pointer(&metadata);
 }

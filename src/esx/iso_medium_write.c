@@ -204,6 +204,8 @@ set_options(struct iso_medium *medium, IsoWriteOpts *options)
     /* Without other name trees a name on the medium is the name in the tree, letter for letter. */
     iso_write_opts_set_allow_lowercase(options, plain);
     iso_write_opts_set_allow_full_ascii(options, plain);
+    /* Beside other trees too: the loaders read the plain names, and those of 5.0 have dashes. */
+    iso_write_opts_set_allow_7bit_ascii(options, 1);
     /* This takes the version `;1` off all names, which some readers of media look for. */
     iso_write_opts_set_max_37_char_filenames(options, has_long_names(medium));
     iso_write_opts_set_allow_deep_paths(options, 1);

@@ -12,10 +12,10 @@ struct package_query {
     const char *const *versions;
     const char *const *vendors;
     const char *const *tags;
-    const char *const *depots;   /* match against the depot's title */
-    const char *const *channels; /* match against `name` or `vendor/name` */
+    const char *const *depots;         /* match against the depot's title */
+    const char *const *channels;       /* match against `name` or `vendor/name` */
     const enum acceptance *acceptance; /* NULL or a list ended by ACCEPTANCE_NONE */
-    gint64 created_after;  /* at or after, seconds since 1970 UTC; 0: none */
+    gint64 created_after;              /* at or after, seconds since 1970 UTC; 0: none */
     gint64 created_before; /* before this; 0: none.  A VIB without a date passes neither */
     gboolean newest;       /* of each name only the highest version that passed the rest */
     enum package_sort sort;

@@ -7,7 +7,7 @@
 #include "esx/rules.h"
 
 struct profile_edit {
-    struct profile *profile;  /* changed in place, and only when the whole edit succeeds */
+    struct profile *profile; /* changed in place, and only when the whole edit succeeds */
     struct depot_set *depots;
     gboolean lower_acceptance; /* lower the profile's level instead of refusing a VIB */
     gboolean force;            /* keep the change although rules break */
@@ -46,7 +46,8 @@ GPtrArray *profile_problems(const struct profile *profile, struct depot_set *dep
 struct profile_comparison {
     gboolean equal, packages_equal;
     enum acceptance ref_acceptance, comp_acceptance;
-    GPtrArray *only_in_ref, *only_in_comp, *upgrade_from_ref, *downgrade_from_ref; /* of char * ids */
+    GPtrArray *only_in_ref, *only_in_comp, *upgrade_from_ref,
+        *downgrade_from_ref; /* of char * ids */
 };
 void profile_comparison_clear(struct profile_comparison *comparison);
 void profile_compare(const struct profile *reference, const struct profile *compared,

@@ -56,8 +56,8 @@ fail(const struct unpacked_tree *tree, int number, const char *name, GError **er
                          "%s/%s leads through something that is no directory; it is not unpacked",
                          tree->path, name);
     if (number == EEXIST)
-        return error_set(error, SLIPWAY_ERROR_EXISTS, "%s/%s exists already; --overwrite replaces it",
-                         tree->path, name);
+        return error_set(error, SLIPWAY_ERROR_EXISTS,
+                         "%s/%s exists already; --overwrite replaces it", tree->path, name);
     return error_set_errno(error, number, "cannot write %s/%s", tree->path, name);
 }
 

@@ -19,8 +19,8 @@ enum version_relation {
     VERSION_GREATER,
 };
 
-/* TRUE when `text` can be a version: 1..128 characters of [0-9A-Za-z._-] with at most one `-`, which
- * has something on both sides. */
+/* TRUE when `text` can be a version: 1..128 characters of [0-9A-Za-z._-] with at most one `-`,
+ * which has something on both sides. */
 gboolean version_valid(const char *text);
 
 /* <0, 0, >0 as `a` is older than, the same as, newer than `b`. */

@@ -321,9 +321,11 @@ begin_vib(struct vib_feed *feed, guint index, GError **error)
     if (feed->file == NULL)
         return FALSE;
     /* The file was read once already; it must not have been exchanged since. */
-    if (!g_bytes_equal(vib_file_descriptor(feed->file), vib->descriptor))
+    if (!g_bytes_equal(vib_file_descriptor(feed->file), vib->descriptor)) {
+        g_clear_pointer(&feed->file, vib_file_close); /* nobody may go on with it */
         return error_set(error, SLIPWAY_ERROR_CORRUPT, "%s: its file was changed just now",
                          vib->vib->id);
+    }
     feed->current = index;
     feed->states[index] = VIB_READING;
     feed->depth = choose_depth(feed, vib->package);

@@ -48,17 +48,15 @@ fail(const struct vib_file *file, GError **error, enum slipway_error code, const
 static gboolean
 leave_member(struct vib_file *file, GError **error)
 {
-    guint64 rest = file->left + (file->odd ? 1 : 0);
+    guint64 rest = file->left;
+    gboolean odd = file->odd;
     file->left = 0;
     file->odd = FALSE;
-    if (rest == 0)
-        return TRUE;
+    if (rest > 0 && !stream_skip(file->stream, rest, error))
+        return FALSE;
     /* The padding of the last member is missing in some archives. */
-    if (rest == 1) {
-        char padding;
-        return stream_read(file->stream, &padding, 1, error) >= 0;
-    }
-    return stream_skip(file->stream, rest, error);
+    char padding;
+    return !odd || stream_read(file->stream, &padding, 1, error) >= 0;
 }
 
 /* Names end with blanks, NULs or one slash (GNU); `/123` is a place in the table of long names. */
@@ -144,18 +142,25 @@ read_member(struct vib_file *file, gsize limit, GError **error)
     return g_bytes_new_take(g_steal_pointer(&data), size);
 }
 
-/* The next member, which must be called `name`; GNU's table of long names may stand before it. */
+/* GNU's symbol table and its table of long names stand before all other members. */
+static gboolean
+skip_tables(struct vib_file *file, gboolean *ret_end, GError **error)
+{
+    if (!*ret_end && strcmp(file->member, "/") == 0 && !next_member(file, ret_end, error))
+        return FALSE;
+    if (*ret_end || strcmp(file->member, "//") != 0 || file->long_names != NULL)
+        return TRUE;
+    file->long_names = read_member(file, AR_LONG_NAMES_MAX, error);
+    return file->long_names != NULL && next_member(file, ret_end, error);
+}
+
+/* The next member, which must be called `name`. */
 static GBytes *
 read_named(struct vib_file *file, const char *name, gsize limit, GError **error)
 {
     gboolean end = FALSE;
-    if (!next_member(file, &end, error))
+    if (!next_member(file, &end, error) || !skip_tables(file, &end, error))
         return NULL;
-    if (!end && strcmp(file->member, "//") == 0 && file->long_names == NULL) {
-        file->long_names = read_member(file, AR_LONG_NAMES_MAX, error);
-        if (file->long_names == NULL || !next_member(file, &end, error))
-            return NULL;
-    }
     if (end)
         fail(file, error, SLIPWAY_ERROR_CORRUPT, "ends before its %s, the VIB is truncated", name);
     else if (strcmp(file->member, "debian-binary") == 0)

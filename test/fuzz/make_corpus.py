@@ -896,6 +896,7 @@ def url(_authority):
             ('password-with-slash', '', 'http://a:b/c@h/x'),
             ('token-in-path', '', 'https://dl.broadcom.com/abcdefghij1234567890/PROD/x.xml'),
             ('token-user', '', 'https://abcdefghij1234567890@h/abcdefghij1234567890abc'),
+            ('international-host', '', 'http://gr\u00fc\u00dfe.example/a'),
             ('upper', '', 'HTTP://EXAMPLE.COM/X'),
             ('dots-only', base, '.../..././..'),
             ('dot-basename', base, '.hidden'),

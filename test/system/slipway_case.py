@@ -21,6 +21,7 @@ from fixture.authority import Authority
 
 PROGRAM = os.environ.get('SLIPWAY', 'slipway')
 TIMEOUT = 120
+LEAKS_OF_OTHERS = pathlib.Path(__file__).parent / 'leaks-of-others'
 
 # What no run may ever print: a memory error, a failed assertion, a shell's word for a crash.
 REPORTS = ('AddressSanitizer', 'LeakSanitizer', 'runtime error:', 'CRITICAL **', 'WARNING **',
@@ -102,9 +103,11 @@ class SlipwayCase(unittest.TestCase):
 
     def environment(self):
         """No proxies, no settings of whoever runs the test."""
-        kept = {name: os.environ[name] for name in ('PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS')
+        kept = {name: os.environ[name] for name in ('PATH', 'ASAN_OPTIONS', 'LSAN_OPTIONS',
+                                                     'UBSAN_OPTIONS')
                 if name in os.environ}
         kept.setdefault('UBSAN_OPTIONS', 'print_stacktrace=1')
+        kept.setdefault('LSAN_OPTIONS', f'print_suppressions=0:suppressions={LEAKS_OF_OTHERS}')
         return kept | {'HOME': str(self.dir), 'LC_ALL': 'C.UTF-8', 'TZ': 'UTC',
                        'SLIPWAY_WORKSPACE': str(self.workspace)}
 

@@ -3,9 +3,10 @@
 """`image customize`: packages added to, replaced on and removed from stock ISOs."""
 import functools
 import unittest
+from xml.etree import ElementTree
 
 from customize_case import MOVED, RELEASES, REWRITTEN, CustomizeCase, stock
-from fixture import broken, vendor
+from fixture import broken, iso, oracle, vendor
 from slipway_case import (CORRUPT, NOT_FOUND, RULES, SIGNATURE, authority, depot, generation,
                           scratch)
 
@@ -185,6 +186,53 @@ class AddTest(CustomizeCase):
                          int.from_bytes(image.files['/ISOLINUX.BIN'][12:16], 'little'))
         self.assertEqual([(0, '/ISOLINUX.BIN'), (0xef, '/EFIBOOT.IMG')],
                          [(entry.platform, entry.path) for entry in image.boot_entries])
+
+
+class OddStockTest(CustomizeCase):
+    """Stock ISOs that are not as they come."""
+
+    def test_vibs_that_are_not_booted(self):
+        made = generation('7.0U3')
+        silent = (made.vib('ntg3').id,)
+        source = iso.make_iso(made, self.dir / 'silent.iso', made.standard.but(not_booted=silent))
+        vib = partners('7.0U3')['partner']
+        image, _ = self.customize(source, '--add', self.write(vib))
+        mixed = made.standard.with_vibs([vib])
+        self.assertEqual(oracle.modules(mixed.vibs, made.release, silent)
+                         + oracle.archives(made.release), image.modules())
+        self.assertEqual(silent, tuple(entry.findtext('vib-id') for entry in
+                                       image.profile().iter('vib')
+                                       if entry.findtext('boot') == 'false'))
+
+    def test_unknown_parts_of_the_database_stay(self):
+        """Elements of the profile and members of imgdb.tgz that nobody explained."""
+        image, _ = self.customize(stock('8.0'), '--add', self.write(partners('8.0')['partner']))
+        old = self.open(stock('8.0'))
+        for tag in ('baseimageid', 'componentlist'):
+            self.assertEqual(ElementTree.tostring(old.profile().find(tag)),
+                             ElementTree.tostring(image.profile().find(tag)))
+        before, after = (made.tgz('/IMGDB.TGZ') for made in (old, image))
+        for path, data in before.items():
+            if '/profiles/' not in path:
+                self.assertEqual(data, after[path], path)
+
+    def test_components_that_are_no_longer_whole_go(self):
+        made = generation('8.0')
+        image, _ = self.customize(stock('8.0'), '--remove', 'ntg3')
+        gone, = [bulletin for bulletin in made.bulletins
+                 if made.vib('ntg3') in bulletin.vibs]
+        path = f'var/db/esximg/bulletins/{gone.id}.xml'
+        self.assertIn(path, self.open(stock('8.0')).tgz('/IMGDB.TGZ'))
+        self.assertNotIn(path, image.tgz('/IMGDB.TGZ'))
+
+    def test_payload_that_wants_a_name_that_is_taken(self):
+        """/VENDOR.DAT is nobody's, and is not overwritten."""
+        vib = partners('8.0')['partner']
+        vib = authority().signed(vib.but(payloads=tuple(
+            payload.but(vfat_name='vendor.dat') for payload in vib.payloads)))
+        self.fails(CORRUPT, 'image', 'customize', stock('8.0'), '--add', self.write(vib), '-o',
+                   'out.iso', words=[vib.id, 'VENDOR.DAT'])
+        self.assertFalse((self.dir / 'out.iso').exists())
 
 
 class RemoveTest(CustomizeCase):

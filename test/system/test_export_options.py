@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options of `profile export`: what each changes on the ISO, and that nothing else changes."""
 import os
+import random
 import unittest
 
-from fixture import iso, oracle
-from slipway_case import (EXISTS, NOT_FOUND, RULES, USAGE, SlipwayCase, depot, generation)
+from fixture import archive, iso, oracle
+from fixture.payload import vgz
+from fixture.vib import Vib
+from slipway_case import (CORRUPT, EXISTS, LIMIT, NOT_FOUND, RULES, USAGE, SlipwayCase, authority,
+                          depot, generation)
 
 KICKSTART = b'vmaccepteula\ninstall --firstdisk\nreboot\n'
 
@@ -164,7 +168,7 @@ class BaseIsoTest(SlipwayCase):
         self.add_depot(depot('8.0'))
         (self.dir / 'text.iso').write_bytes(b'no ISO at all\n' * 5000)
         name = generation('8.0').standard.name
-        self.fails(4, 'profile', 'export', name, '-o', 'x.iso', '--base-iso', 'text.iso',
+        self.fails(CORRUPT, 'profile', 'export', name, '-o', 'x.iso', '--base-iso', 'text.iso',
                    words=['text.iso'])
         self.fails(NOT_FOUND, 'profile', 'export', name, '-o', 'x.iso', '--base-iso', 'no.iso',
                    words=['no.iso'])
@@ -178,6 +182,89 @@ class BaseIsoTest(SlipwayCase):
         self.assertNotEqual(0, result.code)
         self.assertIn('seven.iso', result.error)
         self.assert_left('seven.iso')
+
+
+class OddProfilesTest(SlipwayCase):
+    """Images that are unusual, and right."""
+
+    release = '7.0'
+
+    def iso_of(self, vibs, **changes):
+        """The ISO of a profile of these VIBs, exported from a depot of its own."""
+        made = generation(self.release)
+        profile = made.standard.but(vibs=tuple(vibs), **changes)
+        self.add_depot(made.bundle(vibs=profile.vibs, profiles=(profile,)).write_zip(
+            self.dir / 'odd.zip'))
+        image = iso.Iso(self.export(profile.name))
+        self.addCleanup(image.close)
+        return profile, image
+
+    def replaced(self, vib):
+        """The release's VIBs with this one in place of its namesake."""
+        return [authority().signed(vib) if old.name == vib.name else old
+                for old in generation(self.release).vibs]
+
+    def test_large_boot_payload(self):
+        """Too large to be kept in memory while imgpayld.tgz waits for it."""
+        base = generation(self.release).vib('esx-base')
+        data = archive.gzip_bytes(random.Random(1).randbytes(20 << 20), 0)
+        profile, image = self.iso_of(self.replaced(base.but(payloads=tuple(
+            payload.but(data=data) if payload.name == 'k' else payload
+            for payload in base.payloads))))
+        self.assertEqual(data, image.files['/K.B00'])
+        self.assertEqual(data, image.tgz('/IMGPAYLD.TGZ')['var/db/payloads/boot/k.b00'])
+        self.assertEqual({path: len(content) for path, content in oracle.iso_files(
+            profile.vibs, generation(self.release).release).items()},
+                         {path: size for path, size in image.sizes.items() if path in
+                          oracle.iso_files(profile.vibs, generation(self.release).release)})
+
+    def test_vibs_that_are_not_booted(self):
+        made = generation(self.release)
+        silent = (made.vib('ntg3').id, made.vib('vsan').id)
+        profile, image = self.iso_of(made.vibs, not_booted=silent)
+        self.assertEqual(oracle.modules(profile.vibs, made.release, silent)
+                         + oracle.archives(made.release), image.modules())
+        self.assertIn('/NTG3.V00', image.files)
+        listed = {vib.findtext('vib-id'): vib.findtext('boot')
+                  for vib in image.profile().iter('vib')}
+        self.assertEqual(set(silent), {vib for vib, boot in listed.items() if boot == 'false'})
+
+    def test_many_payloads_of_one_name(self):
+        """256 twins have names; one more is refused."""
+        made = generation(self.release)
+        shared = [Vib(f'twin-{n:03}', '1.0-1', payloads=(vgz('twinnings', {f'opt/twin/{n}': b''}),),
+                      file_list=(f'opt/twin/{n}',), signer=authority().signer('certified'))
+                  for n in range(257)]
+        profile, image = self.iso_of([*made.vibs, *shared[:256]])
+        self.assertEqual(made.local_names(profile), image.local_names())
+        self.assertIn('/TWINNING.VFF', image.files)
+        more = profile.but(name='too-many', vibs=profile.vibs + (shared[256],))
+        self.add_depot(made.bundle(vibs=more.vibs, profiles=(more,)).write_zip(
+            self.dir / 'more.zip'))
+        self.fails(LIMIT, 'profile', 'export', 'too-many', '-o', 'more.iso', words=['twinnings'])
+
+    def test_two_payloads_for_one_vfat_name(self):
+        made = generation(self.release)
+        clash = Vib('clash', '1.0-1', payloads=(
+            vgz('clash', {'opt/clash': b''}).but(vfat_name='useropts.gz'),),
+            file_list=('opt/clash',), signer=authority().signer('certified'))
+        profile = made.standard.with_vibs([clash])
+        self.add_depot(made.bundle(vibs=profile.vibs, profiles=(profile,)).write_zip(
+            self.dir / 'odd.zip'))
+        self.fails(CORRUPT, 'profile', 'export', profile.name, '-o', 'out.iso',
+                   words=[clash.id, 'useropts.gz'])
+        self.assert_left('odd.zip')
+
+    def test_long_and_foreign_names(self):
+        self.add_depot(depot('6.7'))
+        for name in ('Größe ' + 'x' * 70, 'a "quoted" & <angled> name', 'ラック7'):
+            with self.subTest(name=name):
+                self.clone(generation('6.7').standard.name, name)
+                with iso.Iso(self.export(name, 'named.iso', '--overwrite')) as image:
+                    self.assertEqual(name, image.profile().findtext('name'))
+                    self.assertLessEqual(len(image.volume_id), 32)
+                    self.assertEqual(oracle.isolinux_cfg(name).encode(),
+                                     image.files['/ISOLINUX.CFG'])
 
 
 class EsxioTest(SlipwayCase):

@@ -88,8 +88,7 @@ problems_text(const GPtrArray *problems)
     GString *text = g_string_new(NULL);
     for (guint i = 0; i < problems->len; i++) {
         const struct problem *problem = problems->pdata[i];
-        g_string_append_printf(text, "%s %s %s [%s] %s",
-                               rule_severity_name(problem->severity),
+        g_string_append_printf(text, "%s %s %s [%s] %s", rule_severity_name(problem->severity),
                                rule_name(problem->rule), FIXTURE_OR(problem->vib_id, "-"),
                                FIXTURE_OR(problem->subject, "-"), problem->message);
         if (problem->remedy != NULL)

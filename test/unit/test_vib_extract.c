@@ -143,8 +143,8 @@ test_files(void)
     g_assert_true(g_bytes_equal(stored, payload));
 
     g_assert_false(extract(vib, &scratch, FALSE, FALSE, &error));
-    g_autofree char *expected =
-        g_strdup_printf("%s/out/descriptor.xml exists already; --overwrite replaces it", scratch.path);
+    g_autofree char *expected = g_strdup_printf(
+        "%s/out/descriptor.xml exists already; --overwrite replaces it", scratch.path);
     g_assert_cmpstr(error->message, ==, expected);
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_EXISTS);
     g_clear_error(&error);
