@@ -92,7 +92,7 @@ fuzz_put_file(const char *name, const void *data, gsize length)
         file = fopen(path, "wb");
     }
     g_assert_nonnull(file);
-    g_assert_cmpuint(fwrite(data, 1, length, file), ==, length);
+    g_assert_true(length == 0 || fwrite(data, 1, length, file) == length);
     g_assert_cmpint(fclose(file), ==, 0);
     return path;
 }
