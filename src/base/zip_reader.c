@@ -137,13 +137,13 @@ find_directory(const struct zip_reader *reader, struct directory *directory, GEr
 static gboolean
 name_is_safe(const char *name)
 {
-    if (name[0] == '/' || name[0] == '\\' || strchr(name, '\\') != NULL)
+    if (name[0] == '/')
         return FALSE;
     g_auto(GStrv) parts = g_strsplit(name, "/", -1);
     for (char **part = parts; *part != NULL; part++)
         if (strcmp(*part, "..") == 0)
             return FALSE;
-    return g_utf8_validate(name, -1, NULL);
+    return TRUE;
 }
 
 /* APPNOTE.TXT 4.5.3: sizes and offset that did not fit, in this order, only those. */
@@ -231,6 +231,8 @@ parse_member(struct zip_reader *reader, const guint8 *p, gsize left, gsize *ret_
     member->size = get32(p + 24);
     member->header_offset = get32(p + 42);
     member->deflated = get16(p + 10) == METHOD_DEFLATED;
+    /* Tools on Windows write them, against APPNOTE.TXT 4.4.17. */
+    g_strdelimit(member->name, "\\", '/');
     gboolean ok = TRUE;
     if (!name_is_safe(member->name))
         ok = error_set(error, SLIPWAY_ERROR_CORRUPT,
@@ -238,7 +240,10 @@ parse_member(struct zip_reader *reader, const guint8 *p, gsize left, gsize *ret_
                        reader->label, member->name);
     else if (!apply_zip64(member, p + CENTRAL_LENGTH + name_length, extra_length))
         ok = corrupt(reader, "has a damaged ZIP64 field", error);
-    if (!ok || g_str_has_suffix(member->name, "/")) {
+    /* What nobody can name, nobody asks for. */
+    gboolean left_out =
+        g_str_has_suffix(member->name, "/") || !g_utf8_validate(member->name, -1, NULL);
+    if (!ok || left_out) {
         free_member(member);
         return ok;
     }

@@ -8,9 +8,9 @@
  *
  * Hostile input: names with `..`, absolute or with a NUL, duplicate names,
  * members that overlap or lie outside the file, encrypted ones and other
- * methods are refused (SLIPWAY_ERROR_CORRUPT, SLIPWAY_ERROR_UNSUPPORTED).  Names that
- * are directories (trailing slash) are left out.  A reader is immutable after it
- * was opened and may be used from any thread. */
+ * methods are refused (SLIPWAY_ERROR_CORRUPT, SLIPWAY_ERROR_UNSUPPORTED).  Backslashes
+ * count as slashes; names that are directories (trailing slash) or no UTF-8 are left out.  A reader
+ * is immutable after it was opened and may be used from any thread. */
 #pragma once
 
 #include "base/stream.h"

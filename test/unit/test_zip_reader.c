@@ -85,6 +85,22 @@ test_names(void)
 }
 
 static void
+test_names_from_windows(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) backslash = make_archive();
+    rename_member(backslash, "first", "a\\b\\c");
+    auto_ptr(zip_reader) reader = open_archive(backslash, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(zip_reader_find(reader, "a/b/c"));
+    g_autoptr(GByteArray) latin = make_archive();
+    rename_member(latin, "first", "f\xfcrst");
+    auto_ptr(zip_reader) other = open_archive(latin, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(zip_reader_count(other), ==, 1);
+}
+
+static void
 test_duplicate(void)
 {
     g_autoptr(GError) error = NULL;
@@ -171,6 +187,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/zip-reader/truncated", test_truncated);
     g_test_add_func("/zip-reader/names", test_names);
+    g_test_add_func("/zip-reader/names-from-windows", test_names_from_windows);
     g_test_add_func("/zip-reader/duplicate", test_duplicate);
     g_test_add_func("/zip-reader/overlap", test_overlap);
     g_test_add_func("/zip-reader/unsupported", test_unsupported);
