@@ -247,8 +247,8 @@ class InterruptedTest(SlipwayCase):
 
     def test_standard_output_is_full(self):
         with open('/dev/full', 'wb') as full:
-            done = subprocess.run(self.command('package', 'list'), stdout=full, env=self.environment(),
-                                  stderr=subprocess.PIPE, text=True, check=False)
+            done = subprocess.run(self.command('package', 'list'), stdout=full, text=True,
+                                  stderr=subprocess.PIPE, env=self.environment(), check=False)
         self.assertEqual(IO, done.returncode)
         self.assertIn('standard output', done.stderr)
 

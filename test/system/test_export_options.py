@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of `profile export`: what each changes on the ISO, and that nothing else changes."""
+"""`profile export`: what each option changes on the ISO, and profiles that are unusual."""
 import os
 import random
 import unittest
@@ -149,7 +149,7 @@ class BaseIsoTest(SlipwayCase):
                 result = self.slipway('profile', 'export', made.standard.name, '-o', path,
                                       '--base-iso', stock)
                 self.assertFalse([text for text in result.warnings if 'empty' in text])
-                archives = [f'/{archive.upper()}' for archive in oracle.archives(made.release)[1:-1]]
+                archives = [f'/{name.upper()}' for name in oracle.archives(made.release)[1:-1]]
                 with iso.Iso(stock) as old, iso.Iso(path) as new:
                     self.assertLess(0, len(archives))
                     for archive in archives:

@@ -224,8 +224,8 @@ class SetTest(ProfilesCase):
     """`profile set`, read-only profiles, `profile delete`."""
 
     def test_set(self):
-        self.slipway('profile', 'set', 'mine', '--name', 'yours', '--vendor', 'ACME', '--acceptance',
-                     'community', '--description', 'text')
+        self.slipway('profile', 'set', 'mine', '--name', 'yours', '--vendor', 'ACME',
+                     '--acceptance', 'community', '--description', 'text')
         shown = self.slipway('profile', 'show', 'yours').json['profile']
         self.assertEqual(('yours', 'ACME', 'CommunitySupported', 'text'), tuple(
             shown[key] for key in ('name', 'vendor', 'acceptance', 'description')))

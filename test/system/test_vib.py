@@ -243,8 +243,9 @@ class BuildTest(SlipwayCase):
             self.tree(), 'tool.vib', '--summary', 'A <tool> & more', '--description', 'Does "it"',
             '--release-date', '2024-05-06T07:08:09Z', '--payload-name', 'mytool', '--depends',
             'vmkapi_2_6_0_0', '--depends', 'acme-libs >= 2.0', '--conflicts', 'old << 1.0',
-            '--replaces', 'older', '--provides', 'tool-api = 3', '--tag', 'driver', '--tag', 'module',
-            '--platform', '8.0', '--maintenance-mode', '--live-install', '--stateless-ready')
+            '--replaces', 'older', '--provides', 'tool-api = 3', '--tag', 'driver', '--tag',
+            'module', '--platform', '8.0', '--maintenance-mode', '--live-install',
+            '--stateless-ready')
         root = ElementTree.fromstring(members['descriptor.xml'])
         self.assertEqual(['tool', '1.0-1', 'Mine', 'A <tool> & more', 'Does "it"', 'bootbank',
                           'community'],
