@@ -26,8 +26,8 @@ struct vib_feed {
 
     /* The VIB that is being read. */
     guint current;
-    struct vib_file *file; /* NULL: none is open */
-    enum payload_check_depth depth;
+    struct vib_file *file;         /* NULL: none is open */
+    gboolean known_good;           /* its payloads need no checks of their own */
     const struct payload *payload; /* the one that is being read; NULL: none */
     struct payload_check *check;
     unsigned check_lane;
@@ -253,7 +253,9 @@ begin_payload(struct vib_feed *feed, const struct payload *payload)
     const struct export_vib *vib = feed->files->pdata[feed->current];
     /* The check may outlive the open file, so it gets the twin that lives with the export. */
     feed->payload = vib_payload(vib->vib, payload->name);
-    feed->check = payload_check_new(feed->payload, feed->depth, vib->vib->id);
+    if (feed->known_good)
+        return;
+    feed->check = payload_check_new(feed->payload, PAYLOAD_CHECK_ALL, vib->vib->id);
     feed->check_lane = lanes_next(feed->lanes);
     feed->tee->tapped = feed->tee->at;
 }
@@ -261,13 +263,15 @@ begin_payload(struct vib_feed *feed, const struct payload *payload)
 static void
 end_payload(struct vib_feed *feed)
 {
+    feed->payload = NULL;
+    if (feed->check == NULL)
+        return;
     give_tapped(feed->tee);
     feed->tee->tapped = TAP_OFF;
     struct check_end *end = g_new0(struct check_end, 1);
     end->feed = feed;
     end->check = g_steal_pointer(&feed->check);
     lanes_push(feed->lanes, feed->check_lane, finish_check, end, NULL);
-    feed->payload = NULL;
 }
 
 static gboolean
@@ -299,15 +303,18 @@ next_payload(struct vib_feed *feed, GError **error)
 
 /* One VIB. */
 
-static enum payload_check_depth
-choose_depth(struct vib_feed *feed, const struct package *package)
+/* Every checksum of this very file was right once: then its SHA-256, which is held against every
+ * file as a whole, vouches for all of them. */
+static gboolean
+is_known_good(struct vib_feed *feed, const struct package *package)
 {
     const char *sha256 = package_sha256(package);
-    if (feed->verified != NULL && sha256 != NULL && workspace_is_verified(feed->verified, sha256))
-        return PAYLOAD_CHECK_STORED;
-    if (sha256 != NULL)
-        g_ptr_array_add(feed->fully_checked, g_strdup(sha256));
-    return PAYLOAD_CHECK_ALL;
+    if (sha256 == NULL)
+        return FALSE;
+    if (feed->verified != NULL && workspace_is_verified(feed->verified, sha256))
+        return TRUE;
+    g_ptr_array_add(feed->fully_checked, g_strdup(sha256));
+    return FALSE;
 }
 
 static gboolean
@@ -328,7 +335,7 @@ begin_vib(struct vib_feed *feed, guint index, GError **error)
     }
     feed->current = index;
     feed->states[index] = VIB_READING;
-    feed->depth = choose_depth(feed, vib->package);
+    feed->known_good = is_known_good(feed, vib->package);
     return TRUE;
 }
 

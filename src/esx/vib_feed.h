@@ -13,8 +13,8 @@
 struct vib_feed;
 
 /* `files` (of struct export_vib *) is borrowed and must outlive the feed.  Of a VIB whose file
- * `verified` (may be NULL) remembers as fully checked, only the stored bytes are checked again,
- * which by their SHA-256 are the same. */
+ * `verified` (may be NULL) remembers as fully checked, only the SHA-256 of the file is checked
+ * again: it vouches for all the others. */
 struct vib_feed *vib_feed_new(GPtrArray *files, struct workspace *verified);
 void vib_feed_free(struct vib_feed *feed);
 AUTO_PTR_DEFINE(vib_feed, vib_feed_free)
