@@ -2,7 +2,7 @@
 #include "base/lanes.h"
 
 #define LANES_MAX 4u
-#define QUEUE_MAX 8u /* jobs waiting in a lane */
+#define QUEUE_MAX 24u /* jobs waiting in a lane */
 
 struct job {
     lanes_func function; /* NULL: the lane ends */
@@ -70,10 +70,29 @@ lanes_new(unsigned n)
     return lanes;
 }
 
+static guint
+count_waiting(struct lane *lane)
+{
+    g_mutex_lock(&lane->lock);
+    guint waiting = lane->jobs.length + lane->busy;
+    g_mutex_unlock(&lane->lock);
+    return waiting;
+}
+
 unsigned
 lanes_next(struct lanes *lanes)
 {
-    return lanes->turn++ % lanes->n;
+    unsigned first = lanes->turn++ % lanes->n, best = first;
+    guint least = count_waiting(&lanes->lane[first]);
+    for (unsigned i = 1; i < lanes->n && least > 0; i++) {
+        unsigned number = (first + i) % lanes->n;
+        guint waiting = count_waiting(&lanes->lane[number]);
+        if (waiting < least) {
+            least = waiting;
+            best = number;
+        }
+    }
+    return best;
 }
 
 void

@@ -19,7 +19,7 @@ struct lanes *lanes_new(unsigned n);
 void lanes_free(struct lanes *lanes);
 AUTO_PTR_DEFINE(lanes, lanes_free)
 
-/* The lane whose turn it is. */
+/* The lane with the least to do; of several the one whose turn it is. */
 unsigned lanes_next(struct lanes *lanes);
 
 /* Call function(target, data) in `lane` after all that was given to that lane before.  `data` may

@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 
 #define WRITE_BLOCKS 128u /* blocks taken from libisofs at a time */
 #define FIFO_BLOCKS 2048u
+#define WRITEBACK_STEP (16u << 20)
 #define NAME_MAX_VERSIONED 30 /* characters of a name that has a version */
 
 /* Content that is made while the medium is written, as a libisofs stream. */
@@ -237,6 +239,13 @@ write_fully(int fd, const char *data, gsize length, GError **error)
     return TRUE;
 }
 
+/* The caller will sync the file: let the disk begin now, not when all is written.  Only a hint. */
+static void
+start_writeback(int fd, guint64 offset, guint64 length)
+{
+    sync_file_range(fd, (off_t)offset, (off_t)length, SYNC_FILE_RANGE_WRITE);
+}
+
 static gboolean
 content_failed(struct iso_medium *medium)
 {
@@ -253,7 +262,7 @@ drain(struct iso_medium *medium, struct burn_source *source, int fd, struct prog
     gsize size = WRITE_BLOCKS * ISO_BLOCK;
     g_autofree char *buffer = g_malloc(size);
     /* Asked for more than is left, libisofs gives nothing at all. */
-    guint64 left = (guint64)source->get_size(source);
+    guint64 left = (guint64)source->get_size(source), written = 0, started = 0;
     while (left > 0) {
         if (!cancel_check(error) || content_failed(medium))
             return FALSE;
@@ -263,6 +272,11 @@ drain(struct iso_medium *medium, struct burn_source *source, int fd, struct prog
         if (!write_fully(fd, buffer, (gsize)want, error))
             return FALSE;
         left -= (guint64)want;
+        written += (guint64)want;
+        if (written - started >= WRITEBACK_STEP) {
+            start_writeback(fd, started, written - started);
+            started = written;
+        }
         progress_advance(progress, (guint64)want);
     }
     return !content_failed(medium);
