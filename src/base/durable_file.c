@@ -102,9 +102,10 @@ give_name(struct durable_file *file)
     return TRUE;
 }
 
-static gboolean
-sync_directory(const char *directory)
+gboolean
+durable_file_sync_name(const char *path)
 {
+    g_autofree char *directory = g_path_get_dirname(path);
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return FALSE;
@@ -124,7 +125,7 @@ durable_file_commit(struct durable_file *file, GError **error)
         durable_file_abandon(file);
         return FALSE;
     }
-    gboolean ok = sync_directory(file->directory);
+    gboolean ok = durable_file_sync_name(file->path);
     if (!ok)
         error_set_errno(error, errno, "cannot sync the directory of %s", file->path);
     free_file(file);

@@ -36,3 +36,7 @@ AUTO_PTR_DEFINE(durable_file, durable_file_abandon)
 /* The whole of it in one call. */
 gboolean durable_file_put(const char *path, const void *data, gsize length, unsigned mode,
                           GError **error);
+
+/* Make the name `path` durable by syncing its directory: the last step of whoever renames a file
+ * into place by other means.  FALSE with errno set. */
+gboolean durable_file_sync_name(const char *path);

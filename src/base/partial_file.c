@@ -260,28 +260,13 @@ partial_file_write(struct partial_file *file, const void *data, gsize length, GE
     return checkpoint(file, error);
 }
 
-static gboolean
-sync_directory(const char *path)
-{
-    g_autofree char *directory = g_path_get_dirname(path);
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return FALSE;
-    /* Some network file systems cannot sync a directory and need not. */
-    gboolean ok = fsync(fd) == 0 || errno == EINVAL;
-    int number = errno;
-    close(fd);
-    errno = number;
-    return ok;
-}
-
 gboolean
 partial_file_commit(struct partial_file *file, GError **error)
 {
     gboolean ok = fsync(file->fd) == 0 && rename(file->part, file->path) == 0;
     if (ok) {
         unlink(file->note);
-        ok = sync_directory(file->path);
+        ok = durable_file_sync_name(file->path);
     }
     if (!ok)
         error_set_errno(error, errno, "cannot finish %s", file->path);

@@ -4,12 +4,12 @@
 #include "base/error.h"
 #include "esx/depot_private.h"
 #include "esx/image_layout.h"
+#include "esx/image_vibs.h"
 #include "esx/vib_build.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
 
-#define PRODUCT "embeddedEsx"
 #define DRIVER_VERSION "1.0-1"
 
 struct customize_input {
@@ -202,7 +202,7 @@ take_all(struct depot *depot, GPtrArray *packages)
 {
     for (guint i = 0; i < depot->packages->len; i++) {
         struct package *package = depot->packages->pdata[i];
-        if (vib_for_product(package->vib, PRODUCT))
+        if (vib_for_product(package->vib, IMAGE_PRODUCT))
             g_ptr_array_add(packages, package);
     }
 }
@@ -221,7 +221,8 @@ take_file(struct customize_input *input, const char *word, GPtrArray *packages, 
     guint before = packages->len;
     take_all(depot, packages);
     if (packages->len == before)
-        return error_set(error, SLIPWAY_ERROR_NOT_FOUND, "%s has no VIB for %s", word, PRODUCT);
+        return error_set(error, SLIPWAY_ERROR_NOT_FOUND, "%s has no VIB for %s", word,
+                         IMAGE_PRODUCT);
     return TRUE;
 }
 

@@ -5,6 +5,7 @@
 #include "esx/customize_private.h"
 #include "esx/image_layout.h"
 #include "esx/image_upgrade.h"
+#include "esx/image_vibs.h"
 #include "esx/imgpayld.h"
 #include "esx/isolinux_cfg.h"
 #include "esx/payload_stream.h"
@@ -32,13 +33,7 @@ static const char *
 local_of(const struct profile *profile, const char *vib_id, const char *payload)
 {
     const struct profile_vib *entry = profile_find_vib(profile, vib_id);
-    for (guint i = 0; entry != NULL && i < entry->locals->len; i++) {
-        const struct profile_local_name *local =
-            &g_array_index(entry->locals, struct profile_local_name, i);
-        if (strcmp(local->payload, payload) == 0)
-            return local->local;
-    }
-    return NULL;
+    return entry != NULL ? image_vib_local(entry, payload) : NULL;
 }
 
 static gboolean

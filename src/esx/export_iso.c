@@ -8,6 +8,7 @@
 #include "esx/export_prepare.h"
 #include "esx/image_layout.h"
 #include "esx/image_upgrade.h"
+#include "esx/image_vibs.h"
 #include "esx/imgdb.h"
 #include "esx/imgpayld.h"
 #include "esx/iso_medium.h"
@@ -27,7 +28,6 @@
 #define BOOT_IMAGE_MAX (64u << 20)    /* isolinux.bin, efiboot.img */
 #define KEPT_PAYLOADS_MAX (16u << 20) /* boot payloads kept in memory for imgpayld.tgz */
 #define KICKSTART_MAX (1u << 20)
-#define PRODUCT "embeddedEsx"
 
 struct export_iso {
     const struct image_export *export;
@@ -79,7 +79,7 @@ choose_files(struct export_iso *self)
     self->vibs = g_ptr_array_new();
     for (guint i = 0; i < self->prepared->files->len; i++) {
         struct export_vib *file = self->prepared->files->pdata[i];
-        if (vib_for_product(file->vib, PRODUCT))
+        if (vib_for_product(file->vib, IMAGE_PRODUCT))
             g_ptr_array_add(self->files, file);
         else
             profile_remove_vib(self->profile, file->vib->id);
@@ -87,7 +87,7 @@ choose_files(struct export_iso *self)
     if (self->files->len < self->prepared->files->len)
         progress_warning(self->export->context->progress,
                          "%u VIBs are for another platform than %s and are not on the ISO",
-                         self->prepared->files->len - self->files->len, PRODUCT);
+                         self->prepared->files->len - self->files->len, IMAGE_PRODUCT);
     g_ptr_array_sort(self->files, compare_files);
     for (guint i = 0; i < self->files->len; i++)
         g_ptr_array_add(self->vibs, ((struct export_vib *)self->files->pdata[i])->vib);
@@ -122,19 +122,6 @@ choose_bulletins(struct export_iso *self)
     }
 }
 
-static const char *
-local_name(const struct export_iso *self, const struct vib *vib, const struct payload *payload)
-{
-    const struct profile_vib *entry = profile_find_vib(self->profile, vib->id);
-    for (guint i = 0; entry != NULL && i < entry->locals->len; i++) {
-        const struct profile_local_name *local =
-            &g_array_index(entry->locals, struct profile_local_name, i);
-        if (strcmp(local->payload, payload->name) == 0)
-            return local->local;
-    }
-    return NULL;
-}
-
 static gboolean
 plan(struct export_iso *self, GError **error)
 {
@@ -146,26 +133,6 @@ plan(struct export_iso *self, GError **error)
         return FALSE;
     self->modules = boot_order_of(self->profile, self->vibs, !self->export->no_installer, error);
     return self->modules != NULL;
-}
-
-/* The time on the medium is a property of its content, so that it is reproducible. */
-static gint64
-find_time(const struct export_iso *self)
-{
-    const char *epoch = g_getenv("SOURCE_DATE_EPOCH");
-    guint64 seconds = 0;
-    if (epoch != NULL && g_ascii_string_to_unsigned(epoch, 10, 0, G_MAXINT32, &seconds, NULL))
-        return (gint64)seconds;
-    const struct profile *profile = self->profile;
-    const char *text = profile->modified != NULL ? profile->modified : profile->created;
-    g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
-    g_autoptr(GDateTime) time = text != NULL ? g_date_time_new_from_iso8601(text, utc) : NULL;
-    if (time != NULL)
-        return g_date_time_to_unix(time);
-    gint64 newest = 0;
-    for (guint i = 0; i < self->vibs->len; i++)
-        newest = MAX(newest, ((struct vib *)self->vibs->pdata[i])->released);
-    return newest;
 }
 
 /* Small payloads that are needed before or beside the one pass. */
@@ -253,7 +220,8 @@ static gboolean
 put_payload(struct export_iso *self, guint index, const struct payload *payload, GError **error)
 {
     const struct export_vib *file = self->files->pdata[index];
-    const char *local = local_name(self, file->vib, payload);
+    const struct profile_vib *entry = profile_find_vib(self->profile, file->vib->id);
+    const char *local = entry != NULL ? image_vib_local(entry, payload->name) : NULL;
     if (local == NULL || is_left_out(self, payload))
         return TRUE;
     g_autofree char *path = image_layout_path(payload, local);
@@ -504,7 +472,7 @@ lay_out(struct export_iso *self, GError **error)
     if (self->medium == NULL)
         return FALSE;
     self->feed = vib_feed_new(self->files, self->export->verified);
-    iso_medium_set_time(self->medium, find_time(self));
+    iso_medium_set_time(self->medium, image_vibs_time(self->profile, self->vibs));
     return keep_all(self, error) && put_payloads(self, error) &&
            put_archives(self, archives, error) && put_boot_cfg(self, archives, error) &&
            iso_medium_put_bytes(self->medium, IMAGE_ISOLINUX_CFG, menu, error) &&

@@ -7,6 +7,7 @@
 #include "esx/boot_cfg.h"
 #include "esx/customize_private.h"
 #include "esx/image_layout.h"
+#include "esx/image_vibs.h"
 #include "esx/module_names.h"
 #include "esx/profile_edit.h"
 
@@ -208,20 +209,6 @@ plan(struct customize *self, GError **error)
     return self->modules != NULL;
 }
 
-/* The time on the new medium: of the newest VIB that is on it, unless the caller pins it. */
-static gint64
-find_time(const struct customize *self)
-{
-    const char *epoch = g_getenv("SOURCE_DATE_EPOCH");
-    guint64 seconds = 0;
-    if (epoch != NULL && g_ascii_string_to_unsigned(epoch, 10, 0, G_MAXINT32, &seconds, NULL))
-        return (gint64)seconds;
-    gint64 newest = 0;
-    for (guint i = 0; i < self->vibs->len; i++)
-        newest = MAX(newest, ((struct vib *)self->vibs->pdata[i])->released);
-    return newest;
-}
-
 static gboolean
 write_out(struct customize *self, const char *path, struct image_report *report, GError **error)
 {
@@ -271,7 +258,7 @@ image_customize_write(const struct image_customize *customize, const char *input
         list_differences(&self);
     ok = ok && check_rules(&self, error) && prepare_added(&self, error) && plan(&self, error);
     if (ok)
-        iso_medium_set_time(self.medium, find_time(&self));
+        iso_medium_set_time(self.medium, image_vibs_time(NULL, self.vibs));
     ok = ok && customize_medium_change(&self, error) && write_out(&self, output, report, error);
     clear_customize(&self);
     return ok;

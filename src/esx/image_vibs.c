@@ -41,3 +41,28 @@ image_vib_local(const struct profile_vib *entry, const char *payload)
     }
     return NULL;
 }
+
+static gint64
+profile_time(const struct profile *profile)
+{
+    const char *text = profile->modified != NULL ? profile->modified : profile->created;
+    g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
+    g_autoptr(GDateTime) time = text != NULL ? g_date_time_new_from_iso8601(text, utc) : NULL;
+    return time != NULL ? g_date_time_to_unix(time) : -1;
+}
+
+gint64
+image_vibs_time(const struct profile *profile, const GPtrArray *vibs)
+{
+    const char *epoch = g_getenv("SOURCE_DATE_EPOCH");
+    guint64 seconds = 0;
+    if (epoch != NULL && g_ascii_string_to_unsigned(epoch, 10, 0, G_MAXINT32, &seconds, NULL))
+        return (gint64)seconds;
+    gint64 own = profile != NULL ? profile_time(profile) : -1;
+    if (own >= 0)
+        return own;
+    gint64 newest = 0;
+    for (guint i = 0; i < vibs->len; i++)
+        newest = MAX(newest, ((struct vib *)vibs->pdata[i])->released);
+    return newest;
+}

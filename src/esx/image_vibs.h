@@ -20,3 +20,8 @@ GArray *image_vibs_join(const struct profile *profile, GPtrArray *vibs);
 
 /* The 8.3 name of `payload` in the map of `entry`; NULL when it has none. */
 const char *image_vib_local(const struct profile_vib *entry, const char *payload);
+
+/* The time to stamp on what is made of `vibs` (of struct vib *), seconds since 1970: a property of
+ * the input, so that the output is reproducible.  SOURCE_DATE_EPOCH when it is set, else what
+ * `profile` (may be NULL) says of itself, else the release of the newest VIB. */
+gint64 image_vibs_time(const struct profile *profile, const GPtrArray *vibs);
