@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "disk/connections.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Servers need not take more in one request (the protocol's advice), nor a larger alignment. */
+#define REQUEST_MAX (32u * 1024 * 1024)
+#define ALIGNMENT_MAX (64u * 1024)
+
+#define ALLOCATION "base:allocation"
+
+struct connections {
+    char *label;
+    char *uri; /* NULL: no more than there are */
+    gboolean replace;
+    struct connections_offer offer; /* constant once open */
+    GMutex lock;                    /* over all below */
+    GCond returned;
+    GPtrArray *idle; /* of struct nbd_handle */
+    guint open;      /* idle and taken */
+    guint max;
+    gboolean lost; /* for good */
+};
+
+static void
+close_handle(gpointer handle)
+{
+    /* A polite server then knows that this was no accident; failing is no news. */
+    nbd_shutdown(handle, 0);
+    nbd_close(handle);
+}
+
+static gboolean
+is_lost(struct nbd_handle *handle)
+{
+    return nbd_aio_is_dead(handle) != 0 || nbd_aio_is_closed(handle) != 0;
+}
+
+/* A server whose machine has died never says so: let the kernel ask it.  Not all sockets know
+ * these, and without them it works too. */
+static void
+keep_alive(struct nbd_handle *handle)
+{
+    static const int on = 1, idle_s = 30, interval_s = 10, count = 6;
+    static const unsigned unacknowledged_ms = 120 * 1000;
+    int fd = nbd_aio_get_fd(handle);
+    if (fd < 0)
+        return;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
+}
+
+static struct nbd_handle *
+new_handle(const char *label, GError **error)
+{
+    struct nbd_handle *handle = nbd_create();
+    /* Local files in a URI are keys for TLS, named by the user.  Only the end of a disk whose size
+     * is no multiple of the server's own block is not aligned: the server may be able to. */
+    if (handle != NULL && nbd_add_meta_context(handle, ALLOCATION) == 0 &&
+        nbd_set_uri_allow_local_file(handle, true) == 0 &&
+        nbd_set_strict_mode(handle, LIBNBD_STRICT_MASK & ~LIBNBD_STRICT_ALIGN) == 0)
+        return handle;
+    error_set(error, SLIPWAY_ERROR_FAILED, "disk %s: %s", label, nbd_get_error());
+    nbd_close(handle);
+    return NULL;
+}
+
+static struct nbd_handle *
+connect_uri(const char *uri, GError **error)
+{
+    struct nbd_handle *handle = new_handle(uri, error);
+    if (handle == NULL)
+        return NULL;
+    if (nbd_connect_uri(handle, uri) != 0) {
+        gboolean usage = nbd_get_errno() == EINVAL && nbd_aio_is_created(handle) == 1;
+        error_set(error, usage ? SLIPWAY_ERROR_USAGE : SLIPWAY_ERROR_NETWORK,
+                  usage ? "disk %s: not the URI of an NBD server: %s"
+                        : "cannot open disk %s: %s; check the server and the export's name",
+                  uri, nbd_get_error());
+        nbd_close(handle);
+        return NULL;
+    }
+    keep_alive(handle);
+    return handle;
+}
+
+static struct nbd_handle *
+connect_socket(const char *label, int socket, GError **error)
+{
+    struct nbd_handle *handle = new_handle(label, error);
+    if (handle == NULL) {
+        close(socket);
+        return NULL;
+    }
+    if (nbd_connect_socket(handle, socket) == 0)
+        return handle;
+    error_set(error, SLIPWAY_ERROR_NETWORK, "cannot open disk %s: %s", label, nbd_get_error());
+    nbd_close(handle);
+    return NULL;
+}
+
+static gboolean
+ask_limits(struct nbd_handle *handle, struct connections_offer *offer)
+{
+    int64_t size = nbd_get_size(handle);
+    int64_t minimum = nbd_get_block_size(handle, LIBNBD_SIZE_MINIMUM);
+    int64_t maximum = nbd_get_block_size(handle, LIBNBD_SIZE_MAXIMUM);
+    if (size < 0 || minimum < 0 || maximum < 0)
+        return FALSE;
+    offer->size = (guint64)size;
+    offer->alignment = minimum == 0 ? 1 : (guint)MIN(minimum, G_MAXUINT);
+    offer->request_max = maximum == 0 ? REQUEST_MAX : (guint32)MIN(maximum, REQUEST_MAX);
+    return TRUE;
+}
+
+static gboolean
+ask_offer(struct nbd_handle *handle, const char *label, struct connections_offer *offer,
+          GError **error)
+{
+    offer->read_only = nbd_is_read_only(handle) != 0;
+    offer->multi = nbd_can_multi_conn(handle) == 1;
+    offer->extents = nbd_can_meta_context(handle, ALLOCATION) == 1;
+    offer->zero = nbd_can_zero(handle) == 1;
+    offer->flush = nbd_can_flush(handle) == 1;
+    if (!ask_limits(handle, offer))
+        return error_set(error, SLIPWAY_ERROR_NETWORK, "cannot open disk %s: %s", label,
+                         nbd_get_error());
+    guint alignment = offer->alignment;
+    if (alignment > ALIGNMENT_MAX || (alignment & (alignment - 1)) != 0 ||
+        offer->request_max < alignment)
+        return error_set(error, SLIPWAY_ERROR_NETWORK,
+                         "cannot open disk %s: the server wants requests in blocks of %u bytes and "
+                         "of at most %u, which the protocol does not allow",
+                         label, alignment, offer->request_max);
+    offer->request_max -= offer->request_max % alignment;
+    return TRUE;
+}
+
+static struct connections *
+new_connections(const char *label, const char *uri, gboolean replace)
+{
+    struct connections *connections = g_new0(struct connections, 1);
+    connections->label = g_strdup(label);
+    connections->uri = g_strdup(uri);
+    connections->replace = replace;
+    connections->idle = g_ptr_array_new_with_free_func(close_handle);
+    g_mutex_init(&connections->lock);
+    g_cond_init(&connections->returned);
+    return connections;
+}
+
+static void
+add(struct connections *connections, struct nbd_handle *handle)
+{
+    g_ptr_array_add(connections->idle, handle);
+    connections->open++;
+}
+
+struct connections *
+connections_open(const char *uri, gboolean replace, GError **error)
+{
+    struct nbd_handle *handle = connect_uri(uri, error);
+    if (handle == NULL)
+        return NULL;
+    auto_ptr(connections) connections = new_connections(uri, uri, replace);
+    add(connections, handle);
+    if (!ask_offer(handle, uri, &connections->offer, error))
+        return NULL;
+    connections->max = connections->offer.multi ? CONNECTIONS_MAX : 1;
+    return g_steal_pointer(&connections);
+}
+
+struct connections *
+connections_adopt(const char *label, const int *sockets, guint n, GError **error)
+{
+    auto_ptr(connections) connections = new_connections(label, NULL, FALSE);
+    gboolean ok = TRUE;
+    for (guint i = 0; i < n; i++) {
+        if (!ok || (i > 0 && !connections->offer.multi)) {
+            close(sockets[i]);
+            continue;
+        }
+        struct nbd_handle *handle = connect_socket(label, sockets[i], error);
+        if (handle != NULL)
+            add(connections, handle);
+        ok = handle != NULL && (i > 0 || ask_offer(handle, label, &connections->offer, error));
+    }
+    connections->max = connections->open;
+    return ok ? g_steal_pointer(&connections) : NULL;
+}
+
+const struct connections_offer *
+connections_offer(const struct connections *connections)
+{
+    return &connections->offer;
+}
+
+/* One more connection to the server; it must still be the same disk. */
+static struct nbd_handle *
+connect_again(struct connections *connections, GError **error)
+{
+    struct nbd_handle *handle = connect_uri(connections->uri, error);
+    if (handle == NULL)
+        return NULL;
+    struct connections_offer offer;
+    gboolean ok = ask_offer(handle, connections->label, &offer, error);
+    const struct connections_offer *first = &connections->offer;
+    if (ok && (offer.size != first->size || offer.alignment > first->alignment ||
+               offer.request_max < first->request_max || (first->extents && !offer.extents)))
+        ok = error_set(error, SLIPWAY_ERROR_NETWORK,
+                       "disk %s: the server has something else under this name since its disk was "
+                       "opened; begin again",
+                       connections->label);
+    if (ok)
+        return handle;
+    close_handle(handle);
+    return NULL;
+}
+
+/* With the lock held, which is released while the server is waited for. */
+static struct nbd_handle *
+take_new(struct connections *connections, GError **error)
+{
+    connections->open++;
+    g_mutex_unlock(&connections->lock);
+    struct nbd_handle *handle = connect_again(connections, error);
+    g_mutex_lock(&connections->lock);
+    if (handle == NULL) {
+        connections->open--;
+        g_cond_broadcast(&connections->returned);
+    }
+    return handle;
+}
+
+struct nbd_handle *
+connections_take(struct connections *connections, GError **error)
+{
+    struct nbd_handle *handle = NULL;
+    g_mutex_lock(&connections->lock);
+    while (handle == NULL) {
+        if (connections->lost || connections->max == 0) {
+            error_set(error, SLIPWAY_ERROR_NETWORK,
+                      "disk %s: the connection to its server was lost before; begin again",
+                      connections->label);
+            break;
+        }
+        if (connections->idle->len > 0) {
+            handle = g_ptr_array_steal_index(connections->idle, connections->idle->len - 1);
+        } else if (connections->open < connections->max) {
+            g_autoptr(GError) failure = NULL;
+            handle = take_new(connections, &failure);
+            /* A server that wants no more clients is no error while it serves one. */
+            if (handle == NULL && connections->open == 0) {
+                g_propagate_error(error, g_steal_pointer(&failure));
+                break;
+            }
+            if (handle == NULL)
+                connections->max = connections->open;
+        } else {
+            g_cond_wait(&connections->returned, &connections->lock);
+        }
+    }
+    g_mutex_unlock(&connections->lock);
+    return handle;
+}
+
+gboolean
+connections_give(struct connections *connections, struct nbd_handle *handle)
+{
+    gboolean lost = is_lost(handle);
+    if (lost)
+        nbd_close(handle);
+    g_mutex_lock(&connections->lock);
+    if (!lost) {
+        g_ptr_array_add(connections->idle, handle);
+    } else {
+        connections->open--;
+        if (!connections->replace)
+            connections->lost = TRUE;
+    }
+    g_cond_broadcast(&connections->returned);
+    g_mutex_unlock(&connections->lock);
+    return !lost;
+}
+
+void
+connections_close(struct connections *connections)
+{
+    if (connections == NULL)
+        return;
+    g_ptr_array_unref(connections->idle);
+    g_mutex_clear(&connections->lock);
+    g_cond_clear(&connections->returned);
+    g_free(connections->label);
+    g_free(connections->uri);
+    g_free(connections);
+}
