@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/backup.h"
+
+#include "base/error.h"
+#include "engine/pipeline.h"
+#include "store/store_writer.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+void
+backup_report_clear(struct backup_report *report)
+{
+    set_free(report->set);
+    verify_report_clear(&report->verify);
+    report->set = NULL;
+}
+
+/* The set to compare with; NULL without an error when there is none. */
+static struct set_entry *
+find_parent(struct store *store, const struct backup_options *options, gboolean *ret_failed,
+            GError **error)
+{
+    *ret_failed = FALSE;
+    if (options->full)
+        return NULL;
+    if (options->since == NULL)
+        return store_sets_newest(store, options->name, ret_failed, error);
+    struct set_id id;
+    struct set_entry *entry = NULL;
+    if (!set_id_parse(options->since, &id))
+        error_set(error, SLIPWAY_ERROR_USAGE, "%s: this is not the id of a set", options->since);
+    else
+        entry = store_sets_read(store, &id, error);
+    *ret_failed = entry == NULL;
+    return entry;
+}
+
+/* What was tracked, and also what lies beyond the end of the older disk, or of the new one. */
+static struct extent_list *
+complete_extents(const struct backup_source *source, guint64 old_size)
+{
+    struct extent_list *list = extent_list_new();
+    guint64 size = disk_size(source->disk), less = MIN(size, old_size);
+    struct extent extent;
+    for (guint64 at = 0; extent_list_next(source->changed, at, NULL, &extent);
+         at = extent.offset + extent.length)
+        extent_list_add(list, extent.offset, extent.length);
+    if (size != old_size && less > 0)
+        extent_list_add(list, (less - 1) & ~(guint64)(DISK_BLOCK - 1), DISK_BLOCK);
+    if (size > old_size)
+        extent_list_add(list, old_size, size - old_size);
+    extent_list_settle(list, size);
+    return list;
+}
+
+struct lost_search {
+    struct store_writer *writer;
+    struct extent_list *list;
+};
+
+static gboolean
+find_lost(gpointer data, guint64 segment, const struct map_leaf *leaf, GError **error G_GNUC_UNUSED)
+{
+    struct lost_search *search = data;
+    for (guint i = 0; i < leaf->n; i++) {
+        const struct map_entry *entry = &leaf->entries[i];
+        if (store_writer_lost(search->writer, &entry->id))
+            extent_list_add(search->list,
+                            segment * CHUNK_SEGMENT + (guint64)entry->block * CHUNK_BLOCK,
+                            (guint64)entry->blocks * CHUNK_BLOCK);
+    }
+    return TRUE;
+}
+
+/* Places of chunks that the store has lost are read although nothing changed there. */
+static gboolean
+add_lost(struct store *store, struct store_writer *writer, const struct map *old, guint64 size,
+         struct extent_list *list, GError **error)
+{
+    if (!store_writer_has_lost(writer) || old->empty)
+        return TRUE;
+    auto_ptr(chunk_reader) reader = chunk_reader_new(store, store_writer_locator(writer));
+    struct map_source source = chunk_reader_map_source(reader);
+    struct lost_search search = {writer, list};
+    struct map_visitor visitor = {NULL, find_lost, &search};
+    gboolean ok = map_walk(old, &source, &visitor, error);
+    extent_list_settle(list, size);
+    return ok;
+}
+
+static const struct set_disk *
+find_old_disk(const struct backup_options *options, const struct backup_source *source,
+              const struct set_entry *parent)
+{
+    const struct set_disk *old = parent != NULL ? set_find_disk(parent->set, source->name) : NULL;
+    if (old == NULL && source->changed != NULL)
+        progress_warning(options->progress,
+                         "%s: there is no older set of this disk, so all of it is read although a "
+                         "list of changed extents was given",
+                         source->name);
+    return old;
+}
+
+static void
+begin_progress(const struct backup_options *options, const struct backup_source *source,
+               const struct extent_list *changed)
+{
+    guint64 total = changed != NULL ? extent_list_total(changed) : disk_size(source->disk);
+    progress_begin(options->progress, total, PROGRESS_BYTES, "backing up %s of %s", source->name,
+                   options->name);
+}
+
+/* One disk; *ret_tracked says whether only changes were read. */
+static gboolean
+run_disk(struct store *store, struct store_writer *writer, const struct backup_options *options,
+         const struct backup_source *source, const struct set_entry *parent,
+         struct set_disk *ret_disk, struct segment_stats *stats, gboolean *ret_tracked,
+         GError **error)
+{
+    const struct set_disk *old = find_old_disk(options, source, parent);
+    auto_ptr(extent_list) changed = NULL;
+    if (old != NULL && source->changed != NULL) {
+        changed = complete_extents(source, old->map.size);
+        if (!add_lost(store, writer, &old->map, disk_size(source->disk), changed, error))
+            return FALSE;
+    }
+    struct pipeline_input input = {
+        .disk = source->disk,
+        .changed = changed,
+        .old = old != NULL ? &old->map : NULL,
+        .codec = options->codec,
+        .level = options->level,
+        .threads = options->threads,
+        .bandwidth = options->bandwidth,
+    };
+    *ret_tracked = changed != NULL;
+    ret_disk->name = g_strdup(source->name);
+    ret_disk->source = g_strdup(disk_label(source->disk));
+    ret_disk->change_id = g_strdup(source->change_id);
+    begin_progress(options, source, changed);
+    struct segment_stats own = {0};
+    gboolean ok =
+        pipeline_run(&input, store, writer, options->progress, &ret_disk->map, &own, error);
+    progress_end(options->progress, ok);
+    if (!ok)
+        g_prefix_error(error, "%s, disk %s: ", options->name, source->name);
+    /* What was not looked at is as it was. */
+    ret_disk->data = own.data + (changed != NULL ? old->data - own.old_data : 0);
+    ret_disk->chunks = own.chunks + (changed != NULL ? old->chunks - own.old_chunks : 0);
+    stats->read += own.read;
+    stats->changed += own.changed;
+    stats->unique += own.unique;
+    return ok;
+}
+
+static void
+describe(struct set *set, const struct backup_options *options, const struct set_entry *parent)
+{
+    set->name = g_strdup(options->name);
+    set->created = g_get_real_time() / G_USEC_PER_SEC;
+    set->host = g_strdup(g_get_host_name());
+    set->has_parent = parent != NULL;
+    if (parent != NULL)
+        set->parent = parent->set->id;
+    set->config_type = g_strdup(options->config_type);
+    set->config = g_strdup(options->config);
+    for (gsize i = 0; options->tags != NULL && options->tags[i] != NULL; i++)
+        g_ptr_array_add(set->tags, g_strdup(options->tags[i]));
+}
+
+/* All disks, into a set that is not stored yet. */
+static struct set *
+run_disks(struct store *store, struct store_writer *writer, const struct backup_options *options,
+          const struct set_entry *parent, GError **error)
+{
+    auto_ptr(set) set = set_new();
+    struct segment_stats stats = {0};
+    gboolean all_tracked = TRUE;
+    describe(set, options, parent);
+    for (guint i = 0; i < options->n_sources; i++) {
+        struct set_disk *disk = g_new0(struct set_disk, 1);
+        gboolean tracked;
+        g_ptr_array_add(set->disks, disk);
+        if (!run_disk(store, writer, options, &options->sources[i], parent, disk, &stats, &tracked,
+                      error))
+            return NULL;
+        all_tracked = all_tracked && tracked;
+        set->stats.size += disk->map.size;
+        set->stats.data += disk->data;
+        set->stats.chunks += disk->chunks;
+    }
+    set->method = g_strdup(all_tracked ? "extents" : parent != NULL ? "scan" : "full");
+    set->stats.read = stats.read;
+    set->stats.changed = stats.changed;
+    set->stats.unique = stats.unique;
+    return g_steal_pointer(&set);
+}
+
+static gboolean
+verify(struct store *store, const struct backup_options *options, const struct set_entry *parent,
+       struct backup_report *report, GError **error)
+{
+    if (options->verify == BACKUP_VERIFY_NONE)
+        return TRUE;
+    struct set_entry entry = {.set = report->set, .flags = {.archived = options->archive}};
+    struct verify_options how = {
+        .since = options->verify == BACKUP_VERIFY_NEW && parent != NULL ? parent->set : NULL,
+        .threads = options->threads,
+        .progress = options->progress,
+    };
+    if (!verify_and_note(store, &entry, &how, &report->verify, error))
+        return FALSE;
+    report->verified = TRUE;
+    if (report->verify.damage->len == 0)
+        return TRUE;
+    const struct verify_damage *first = report->verify.damage->pdata[0];
+    return error_set(
+        error, SLIPWAY_ERROR_CORRUPT,
+        "the set was stored, but cannot be read back: disk %s at %" G_GUINT64_FORMAT
+        ": %s; check the storage of %s, then run `slipway store repair` and back up again",
+        first->disk, first->offset, first->words, store_label(store));
+}
+
+static guint64
+peak_memory(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (guint64)usage.ru_maxrss * 1024;
+}
+
+static gboolean
+check_options(const struct backup_options *options, GError **error)
+{
+    if (*options->name == '\0' || strlen(options->name) > SET_NAME_MAX ||
+        !g_utf8_validate(options->name, -1, NULL))
+        return error_set(error, SLIPWAY_ERROR_USAGE,
+                         "the name of a machine has 1 to %u bytes of UTF-8", SET_NAME_MAX);
+    if (options->n_sources == 0 || options->n_sources > SET_DISKS_MAX)
+        return error_set(error, SLIPWAY_ERROR_USAGE, "a set has 1 to %u disks", SET_DISKS_MAX);
+    if (options->config != NULL &&
+        (strlen(options->config) > SET_CONFIG_MAX || !g_utf8_validate(options->config, -1, NULL)))
+        return error_set(error, SLIPWAY_ERROR_LIMIT,
+                         "the configuration document must be UTF-8 of at most %u bytes",
+                         SET_CONFIG_MAX);
+    return TRUE;
+}
+
+/* The set is written last; its flags only say what is not the default. */
+static gboolean
+commit(struct store *store, struct store_writer *writer, const struct backup_options *options,
+       gint64 start, struct backup_report *report, GError **error)
+{
+    report->set->stats.duration = (g_get_monotonic_time() - start) / 1000;
+    if (!store_writer_commit(writer, report->set, error)) {
+        backup_report_clear(report);
+        return FALSE;
+    }
+    struct set_flags flags = {.archived = options->archive};
+    return !options->archive || store_sets_put_flags(store, &report->set->id, &flags, error);
+}
+
+gboolean
+backup_run(struct store *store, const struct backup_options *options, struct backup_report *report,
+           GError **error)
+{
+    gint64 start = g_get_monotonic_time();
+    gboolean failed;
+    *report = (struct backup_report){.config = *store_config(store)};
+    if (!check_options(options, error))
+        return FALSE;
+    /* The lease before the older set is looked for: prune cannot doom what is found then. */
+    auto_ptr(store_writer) writer = store_writer_begin(store, error);
+    if (writer == NULL)
+        return FALSE;
+    struct set_entry *parent = find_parent(store, options, &failed, error);
+    if (!failed)
+        report->set = run_disks(store, writer, options, parent, error);
+    gboolean ok = report->set != NULL &&
+                  commit(store, g_steal_pointer(&writer), options, start, report, error) &&
+                  verify(store, options, parent, report, error);
+    set_entry_free(parent);
+    report->milliseconds = (g_get_monotonic_time() - start) / 1000;
+    report->memory = peak_memory();
+    return ok;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* backup.h: disks into a backup set.
+ *
+ * Every set is a full one.  Where the machine has an older set, its maps tell what is there
+ * already: with a list of changed extents only these are read, without one everything is read and
+ * only what differs is stored. */
+#pragma once
+
+#include "base/progress.h"
+#include "disk/disk.h"
+#include "engine/extent_list.h"
+#include "engine/verify.h"
+#include "store/store_sets.h"
+
+enum backup_verify { BACKUP_VERIFY_NONE, BACKUP_VERIFY_NEW, BACKUP_VERIFY_ALL };
+
+struct backup_source {
+    struct disk *disk;
+    const char *name;                  /* of the disk in the set; unique there */
+    const char *change_id;             /* to be kept with the disk; NULL */
+    const struct extent_list *changed; /* since the set that the run follows; NULL: not known */
+};
+
+struct backup_options {
+    const char *name; /* of the machine */
+    const struct backup_source *sources;
+    guint n_sources;
+    const char *config_type, *config; /* a document to keep with the set; NULL */
+    const char *const *tags;          /* ended by NULL; NULL: none */
+    enum codec_kind codec;            /* of new data, with `level`: store_config() has those of
+                                         the store */
+    int level;
+    gboolean archive;  /* retention never touches it */
+    gboolean full;     /* take nothing from an older set but equal chunks */
+    const char *since; /* the set that the changed extents are relative to (32 hex
+                          digits); NULL: the newest one of the machine */
+    enum backup_verify verify;
+    guint threads;
+    guint64 bandwidth; /* bytes a second; 0: any */
+    struct progress *progress;
+};
+
+struct backup_report {
+    struct set *set;
+    struct store_config config;
+    gboolean verified;
+    struct verify_report verify;
+    gint64 milliseconds;
+    guint64 memory; /* bytes: the process's peak */
+};
+void backup_report_clear(struct backup_report *report);
+
+/* Run it.  A disk whose set is missing, or has it not under this name, is read in full, with a
+ * warning to `progress` when extents were given.  After a failure there is no set, the older ones
+ * are as they were, and what was stored already is found by the next run.
+ * SLIPWAY_ERROR_CORRUPT: the set is there, but what was verified is damaged: the report says. */
+gboolean backup_run(struct store *store, const struct backup_options *options,
+                    struct backup_report *report, GError **error);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "store/set.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+char *
+set_id_format(const struct set_id *id, char ret[SET_ID_TEXT])
+{
+    for (guint i = 0; i < SET_ID_SIZE; i++)
+        g_snprintf(ret + 2 * (gsize)i, 3, "%02x", id->bytes[i]);
+    return ret;
+}
+
+gboolean
+set_id_parse(const char *text, struct set_id *ret)
+{
+    if (strlen(text) != SET_ID_TEXT - 1 || strspn(text, "0123456789abcdef") != SET_ID_TEXT - 1)
+        return FALSE;
+    for (guint i = 0; i < SET_ID_SIZE; i++)
+        ret->bytes[i] = (guint8)(g_ascii_xdigit_value(text[2 * i]) << 4 |
+                                 g_ascii_xdigit_value(text[2 * i + 1]));
+    return TRUE;
+}
+
+static void
+free_disk(gpointer data)
+{
+    struct set_disk *disk = data;
+    g_free(disk->name);
+    g_free(disk->source);
+    g_free(disk->change_id);
+    g_free(disk);
+}
+
+struct set *
+set_new(void)
+{
+    struct set *set = g_new0(struct set, 1);
+    g_autoptr(GError) error = NULL;
+    /* Without random bytes no program is safe to go on; Linux always has them. */
+    if (!store_random(set->id.bytes, sizeof set->id.bytes, &error))
+        g_error("%s", error->message);
+    set->disks = g_ptr_array_new_with_free_func(free_disk);
+    set->tags = g_ptr_array_new_with_free_func(g_free);
+    return set;
+}
+
+void
+set_free(struct set *set)
+{
+    if (set == NULL)
+        return;
+    g_free(set->name);
+    g_free(set->host);
+    g_ptr_array_unref(set->disks);
+    g_ptr_array_unref(set->tags);
+    g_free(set->config_type);
+    g_free(set->config);
+    g_free(set->method);
+    g_free(set);
+}
+
+struct set_disk *
+set_find_disk(const struct set *set, const char *name)
+{
+    for (guint i = 0; i < set->disks->len; i++) {
+        struct set_disk *disk = set->disks->pdata[i];
+        if (g_strcmp0(disk->name, name) == 0)
+            return disk;
+    }
+    return NULL;
+}
+
+struct set_disk *
+set_need_disk(const struct set *set, const char *name, GError **error)
+{
+    struct set_disk *disk = set_find_disk(set, name);
+    if (disk != NULL)
+        return disk;
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (guint i = 0; i < set->disks->len; i++)
+        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "",
+                               ((const struct set_disk *)set->disks->pdata[i])->name);
+    char id[SET_ID_TEXT];
+    return error_null(error, SLIPWAY_ERROR_NOT_FOUND, "set %s of %s has no disk %s; it has: %s",
+                      set_id_format(&set->id, id), set->name, name, names->str);
+}
+
+void
+set_flags_clear(struct set_flags *flags)
+{
+    g_free(flags->verified_words);
+    *flags = (struct set_flags){0};
+}
+
+GBytes *
+set_seal(const struct set *set, const struct store_key *key, GError **error)
+{
+    json_t *json = set_to_json(set);
+    /* What cannot be read back must not be written: a text that is no UTF-8, a name too long. */
+    auto_ptr(set) again = set_from_json(json, error);
+    char *text = again != NULL ? json_dumps(json, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
+    GBytes *object = text != NULL ? seal_close(SEAL_SET, key, text, strlen(text), error) : NULL;
+    free(text);
+    json_decref(json);
+    if (object == NULL)
+        g_prefix_error(error, "cannot keep the backup of %s: ", set->name);
+    return object;
+}
+
+struct set *
+set_open(GBytes *object, const char *label, const struct store_key *key, GError **error)
+{
+    g_autoptr(GBytes) payload = seal_open(SEAL_SET, key, label, object, error);
+    if (payload == NULL)
+        return NULL;
+    json_error_t where;
+    json_t *json = json_loadb(g_bytes_get_data(payload, NULL), g_bytes_get_size(payload),
+                              JSON_REJECT_DUPLICATES, &where);
+    if (json == NULL)
+        return error_null(error, SLIPWAY_ERROR_CORRUPT, "%s is no JSON: %s", label, where.text);
+    struct set *set = set_from_json(json, error);
+    json_decref(json);
+    if (set == NULL)
+        g_prefix_error(error, "%s: ", label);
+    return set;
+}
