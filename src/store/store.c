@@ -197,8 +197,12 @@ store_open(struct repo *repo, struct store_key *key, GError **error)
             "the store in %s is encrypted: a passphrase, a key file or its recovery key "
             "is needed",
             repo_label(repo));
-    if (!store->config.encrypted)
-        g_clear_pointer(&store->key, store_key_free);
+    /* Whoever can write to the repo could have made it say so, to get backups in the clear. */
+    if (!store->config.encrypted && key != NULL)
+        return error_null(error, SLIPWAY_ERROR_DENIED,
+                          "the store in %s is not encrypted although there is a key for it; if it "
+                          "should be, somebody changed its `config`",
+                          repo_label(repo));
     return g_steal_pointer(&store);
 }
 

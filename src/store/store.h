@@ -47,7 +47,8 @@ struct store *store_init(struct repo *repo, const struct store_config *config,
 gboolean store_read_config(struct repo *repo, struct store_config *ret, GError **error);
 
 /* Takes over the repo, also on failure, and the key, which an encrypted store needs
- * (SLIPWAY_ERROR_DENIED without it). */
+ * (SLIPWAY_ERROR_DENIED without it); a store that says that it is not encrypted is not opened with
+ * one (SLIPWAY_ERROR_DENIED). */
 struct store *store_open(struct repo *repo, struct store_key *key, GError **error);
 void store_close(struct store *store);
 AUTO_PTR_DEFINE(store, store_close)
