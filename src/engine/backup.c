@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
+/* Seconds that the clocks of two computers may differ without a word. */
+#define CLOCK_SLACK 60
+
 void
 backup_report_clear(struct backup_report *report)
 {
@@ -89,6 +92,37 @@ add_lost(struct store *store, struct store_writer *writer, const struct map *old
     return ok;
 }
 
+struct beyond {
+    guint64 segments; /* of the new disk */
+    guint64 data, chunks;
+};
+
+static gboolean
+count_beyond(gpointer data, guint64 segment, const struct map_leaf *leaf,
+             GError **error G_GNUC_UNUSED)
+{
+    struct beyond *beyond = data;
+    for (guint i = 0; segment >= beyond->segments && i < leaf->n; i++) {
+        beyond->data += (guint64)leaf->entries[i].blocks * CHUNK_BLOCK;
+        beyond->chunks++;
+    }
+    return TRUE;
+}
+
+/* What the older disk has in segments that this one, which is smaller, has not. */
+static gboolean
+sum_beyond(struct store *store, struct store_writer *writer, const struct map *old, guint64 size,
+           struct beyond *ret, GError **error)
+{
+    *ret = (struct beyond){.segments = map_segments(size)};
+    if (old->empty || map_segments(old->size) <= ret->segments)
+        return TRUE;
+    auto_ptr(chunk_reader) reader = chunk_reader_new(store, store_writer_locator(writer));
+    struct map_source source = chunk_reader_map_source(reader);
+    struct map_visitor visitor = {.leaf = count_beyond, .data = ret};
+    return map_walk(old, &source, &visitor, error);
+}
+
 static const struct set_disk *
 find_old_disk(const struct backup_options *options, const struct backup_source *source,
               const struct set_entry *parent)
@@ -120,9 +154,11 @@ run_disk(struct store *store, struct store_writer *writer, const struct backup_o
 {
     const struct set_disk *old = find_old_disk(options, source, parent);
     auto_ptr(extent_list) changed = NULL;
+    struct beyond beyond = {0};
     if (old != NULL && source->changed != NULL) {
         changed = complete_extents(source, old->map.size);
-        if (!add_lost(store, writer, &old->map, disk_size(source->disk), changed, error))
+        if (!add_lost(store, writer, &old->map, disk_size(source->disk), changed, error) ||
+            !sum_beyond(store, writer, &old->map, disk_size(source->disk), &beyond, error))
             return FALSE;
     }
     struct pipeline_input input = {
@@ -146,19 +182,37 @@ run_disk(struct store *store, struct store_writer *writer, const struct backup_o
     if (!ok)
         g_prefix_error(error, "%s, disk %s: ", options->name, source->name);
     /* What was not looked at is as it was. */
-    ret_disk->data = own.data + (changed != NULL ? old->data - own.old_data : 0);
-    ret_disk->chunks = own.chunks + (changed != NULL ? old->chunks - own.old_chunks : 0);
+    ret_disk->data = own.data + (changed != NULL ? old->data - own.old_data - beyond.data : 0);
+    ret_disk->chunks =
+        own.chunks + (changed != NULL ? old->chunks - own.old_chunks - beyond.chunks : 0);
     stats->read += own.read;
     stats->changed += own.changed;
     stats->unique += own.unique;
     return ok;
 }
 
+/* Later than every set of the machine that is there: "the newest" is what changed extents are
+ * relative to, and must not be the wrong one because a clock was set back. */
+static gboolean
+choose_time(struct store *store, const struct backup_options *options, gint64 *ret, GError **error)
+{
+    gboolean failed;
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    struct set_entry *newest = store_sets_newest(store, options->name, &failed, error);
+    *ret = newest != NULL ? MAX(now, newest->set->created + 1) : now;
+    if (*ret > now + CLOCK_SLACK)
+        progress_warning(options->progress,
+                         "the newest set of %s is younger than the clock of this computer says; "
+                         "this one is noted as a second younger still. Is the clock right?",
+                         options->name);
+    set_entry_free(newest);
+    return !failed;
+}
+
 static void
 describe(struct set *set, const struct backup_options *options, const struct set_entry *parent)
 {
     set->name = g_strdup(options->name);
-    set->created = g_get_real_time() / G_USEC_PER_SEC;
     set->host = g_strdup(g_get_host_name());
     set->has_parent = parent != NULL;
     if (parent != NULL)
@@ -178,6 +232,8 @@ run_disks(struct store *store, struct store_writer *writer, const struct backup_
     struct segment_stats stats = {0};
     gboolean all_tracked = TRUE;
     describe(set, options, parent);
+    if (!choose_time(store, options, &set->created, error))
+        return NULL;
     for (guint i = 0; i < options->n_sources; i++) {
         struct set_disk *disk = g_new0(struct set_disk, 1);
         gboolean tracked;
@@ -261,12 +317,42 @@ commit(struct store *store, struct store_writer *writer, const struct backup_opt
     return !options->archive || store_sets_put_flags(store, &report->set->id, &flags, error);
 }
 
+/* Changed extents count from the newest set.  When a set cannot be read nobody knows whether it is
+ * that one, so everything is read.  *ret: the sources to take. */
+static gboolean
+choose_sources(struct store *store, const struct backup_options *options,
+               struct backup_source **ret, GError **error)
+{
+    gboolean tracked = FALSE;
+    *ret = g_memdup2(options->sources, options->n_sources * sizeof **ret);
+    for (guint i = 0; i < options->n_sources; i++)
+        tracked = tracked || options->sources[i].changed != NULL;
+    if (!tracked || options->since != NULL)
+        return TRUE;
+    g_autoptr(GPtrArray) damaged = NULL;
+    g_autoptr(GPtrArray) list = store_sets_list(store, &damaged, error);
+    if (list == NULL)
+        return FALSE;
+    if (damaged->len == 0)
+        return TRUE;
+    progress_warning(options->progress,
+                     "all of the disks is read although lists of changed extents were given: a set "
+                     "that is damaged may be the one that they count from: %s",
+                     (const char *)damaged->pdata[0]);
+    for (guint i = 0; i < options->n_sources; i++)
+        (*ret)[i].changed = NULL;
+    return TRUE;
+}
+
 gboolean
-backup_run(struct store *store, const struct backup_options *options, struct backup_report *report,
+backup_run(struct store *store, const struct backup_options *given, struct backup_report *report,
            GError **error)
 {
     gint64 start = g_get_monotonic_time();
     gboolean failed;
+    struct backup_options chosen = *given;
+    const struct backup_options *options = &chosen;
+    g_autofree struct backup_source *sources = NULL;
     *report = (struct backup_report){.config = *store_config(store)};
     if (!check_options(options, error))
         return FALSE;
@@ -274,6 +360,9 @@ backup_run(struct store *store, const struct backup_options *options, struct bac
     auto_ptr(store_writer) writer = store_writer_begin(store, error);
     if (writer == NULL)
         return FALSE;
+    if (!choose_sources(store, given, &sources, error))
+        return FALSE;
+    chosen.sources = sources;
     struct set_entry *parent = find_parent(store, options, &failed, error);
     if (!failed)
         report->set = run_disks(store, writer, options, parent, error);

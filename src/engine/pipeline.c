@@ -38,7 +38,8 @@ struct pipeline {
     guint hint;                    /* in the list of changed extents */
     guint64 read, decided, stored; /* next sequence for each step */
     gboolean deciding, storing, ended;
-    GError *error; /* the first; everybody stops */
+    GPtrArray *idle; /* segments to use again, the last one first: it is still in the cache */
+    GError *error;   /* the first; everybody stops */
 
     GMutex pace; /* of what follows */
     gint64 paced_until;
@@ -207,6 +208,7 @@ try_store(struct worker *worker)
     g_mutex_lock(&pipeline->lock);
     pipeline->storing = FALSE;
     slot->stage = STAGE_EMPTY;
+    g_ptr_array_add(pipeline->idle, g_steal_pointer(&slot->segment));
     pipeline->stored++;
     if (!ok)
         fail(pipeline, g_steal_pointer(&error));
@@ -264,8 +266,9 @@ try_read(struct worker *worker)
     struct slot *slot = slot_of(pipeline, pipeline->read++);
     g_autoptr(GError) error = NULL;
     slot->stage = STAGE_READING;
-    if (slot->segment == NULL)
-        slot->segment = segment_new();
+    slot->segment = pipeline->idle->len > 0
+                        ? g_ptr_array_steal_index(pipeline->idle, pipeline->idle->len - 1)
+                        : segment_new();
     g_mutex_unlock(&pipeline->lock);
     gboolean ok = cancel_check(&error) && read_segment(worker, slot->segment, number, &error);
     g_mutex_lock(&pipeline->lock);
@@ -352,12 +355,14 @@ pipeline_run(const struct pipeline_input *input, struct store *store, struct sto
         .window = threads + PIPELINE_WAITING,
     };
     pipeline.slots = g_new0(struct slot, pipeline.window);
+    pipeline.idle = g_ptr_array_new_with_free_func((GDestroyNotify)segment_free);
     g_mutex_init(&pipeline.lock);
     g_mutex_init(&pipeline.pace);
     g_cond_init(&pipeline.changed);
     run_workers(&pipeline, threads);
     for (guint i = 0; i < pipeline.window; i++)
         segment_free(pipeline.slots[i].segment);
+    g_ptr_array_unref(pipeline.idle);
     g_free(pipeline.slots);
     g_mutex_clear(&pipeline.lock);
     g_mutex_clear(&pipeline.pace);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli/nouns.h"
+#include "cli/session.h"
+#include "cli/set_print.h"
+#include "cli/text.h"
+
+static void
+print_bytes(struct ui *ui, const char *label, guint64 bytes)
+{
+    g_autofree char *text = text_bytes(bytes);
+    ui_field(ui, label, text);
+}
+
+static void
+print_set(struct ui *ui, const struct set_entry *entry)
+{
+    const struct set *set = entry->set;
+    char id[SET_ID_TEXT], parent[SET_ID_TEXT];
+    g_autofree char *time = set_print_time(set->created);
+    g_autofree char *verified = set_print_time(entry->flags.verified);
+    ui_field(ui, "Set", set_id_format(&set->id, id));
+    ui_field(ui, "Machine", set->name);
+    ui_field(ui, "Time", time);
+    ui_field(ui, "Made on", set->host);
+    ui_field(ui, "Method", set->method);
+    ui_field(ui, "Compared with", set->has_parent ? set_id_format(&set->parent, parent) : NULL);
+    ui_field(ui, "Archived", entry->flags.archived ? "yes" : "no");
+    ui_field(ui, "Verified", verified);
+    ui_field(ui, "Result",
+             entry->flags.verified == 0   ? NULL
+             : entry->flags.verified_good ? "good"
+                                          : entry->flags.verified_words);
+    print_bytes(ui, "Size", set->stats.size);
+    print_bytes(ui, "Data", set->stats.data);
+    print_bytes(ui, "Read", set->stats.read);
+    print_bytes(ui, "Changed", set->stats.changed);
+    print_bytes(ui, "Unique", set->stats.unique);
+    print_bytes(ui, "Stored", set->stats.stored);
+    for (guint i = 0; i < set->tags->len; i++)
+        ui_field(ui, i == 0 ? "Tags" : "", set->tags->pdata[i]);
+    ui_field(ui, "Configuration", set->config_type);
+}
+
+static gboolean
+run(struct session *session, GError **error)
+{
+    struct ui *ui = session_ui(session);
+    struct store *store = session_store(session, error);
+    struct set_entry *entry =
+        store != NULL ? store_sets_find(store, session_operand(session, 0), error) : NULL;
+    if (entry == NULL)
+        return FALSE;
+    print_set(ui, entry);
+    auto_ptr(table) table = table_new("Disk", ">Size", "Source", NULL);
+    for (guint i = 0; i < entry->set->disks->len; i++) {
+        const struct set_disk *disk = entry->set->disks->pdata[i];
+        g_autofree char *size = text_bytes(disk->map.size);
+        table_add(table, disk->name, size, disk->source, NULL);
+    }
+    ui_print(ui, "\n");
+    ui_table(ui, table, "no disk");
+    ui_set(ui, "set", set_print_json(entry, TRUE));
+    set_entry_free(entry);
+    return TRUE;
+}
+
+const struct verb verb_backup_show = {
+    .name = "show",
+    .summary = "show a backup set",
+    .description = "Show a backup set and its disks; with --json also the configuration document "
+                   "that was kept with it.",
+    .operands = {{"SET", FALSE, FALSE, COMPLETE_SETS, NULL}},
+    .options = {OPTION_STORE, OPTION_PASSPHRASE_FILE, OPTION_KEY_FILE, OPTION_RECOVERY_FILE},
+    .examples = {{"slipway backup show web1", "the newest set of a machine"}},
+    .run = run,
+};

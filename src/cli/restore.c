@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/restore.h"
+#include "base/error.h"
+#include "cli/nouns.h"
+#include "cli/session.h"
+#include "cli/set_print.h"
+#include "cli/text.h"
+#include "disk/disk_open.h"
+
+#include <sys/stat.h>
+
+/* The target, open: a new file, or with --incremental, --overwrite or after an interruption what is
+ * there. */
+static struct disk *
+open_target(struct session *session, const char *path, guint64 size, const char *state,
+            gboolean *ret_zero, GError **error)
+{
+    enum disk_format format = DISK_FORMAT_AUTO;
+    const char *wanted = session_text(session, OPTION_FORMAT);
+    gboolean uri = g_str_has_prefix(path, "nbd"), there = uri;
+    struct stat status;
+    if (wanted != NULL && !disk_format_parse(wanted, &format))
+        return error_null(error, SLIPWAY_ERROR_USAGE, "--format %s: no such format", wanted);
+    if (!uri || g_strstr_len(path, -1, "://") == NULL)
+        there = stat(path, &status) == 0;
+    *ret_zero = !there;
+    if (!there)
+        return disk_create(path, format, size, error);
+    gboolean resumable = state != NULL && g_file_test(state, G_FILE_TEST_EXISTS);
+    if (session_flag(session, OPTION_INCREMENTAL) || resumable)
+        return disk_open_write(path, format, error);
+    if (disk_is_device(path) || g_strstr_len(path, -1, "://") != NULL) {
+        g_autofree char *question =
+            g_strdup_printf("Overwrite everything on %s with the backup?", path);
+        return ui_confirm(session_ui(session), question, error)
+                   ? disk_open_write(path, format, error)
+                   : NULL;
+    }
+    if (!session_flag(session, OPTION_OVERWRITE))
+        return error_null(
+            error, SLIPWAY_ERROR_EXISTS,
+            "%s exists; --overwrite replaces it, --incremental brings it to the state "
+            "of the set",
+            path);
+    return disk_open_write(path, format, error);
+}
+
+static void
+print_report(struct ui *ui, const char *target, const struct restore_report *report, gint64 start)
+{
+    double seconds = (double)MAX(g_get_monotonic_time() - start, 1) / G_USEC_PER_SEC;
+    g_autofree char *written = text_bytes(report->written), *zeroed = text_bytes(report->zeroed);
+    g_autofree char *skipped = text_bytes(report->skipped), *resumed = text_bytes(report->resumed);
+    ui_print(ui, "Restored %s in %.1f s: %s written, %s zeroed, %s left as it was\n", target,
+             seconds, written, zeroed, skipped);
+    if (report->resumed > 0)
+        ui_print(ui, "%s of it had been done by a run that was interrupted\n", resumed);
+    set_print_damage(ui, report->damage);
+    ui_set(ui, "target", json_string(target));
+    ui_set(ui, "read", json_integer((json_int_t)report->read));
+    ui_set(ui, "written", json_integer((json_int_t)report->written));
+    ui_set(ui, "zeroed", json_integer((json_int_t)report->zeroed));
+    ui_set(ui, "skipped", json_integer((json_int_t)report->skipped));
+    ui_set(ui, "resumed", json_integer((json_int_t)report->resumed));
+    ui_set(ui, "damage", set_print_damage_json(report->damage));
+    ui_set(ui, "seconds", json_real(seconds));
+}
+
+static char *
+state_path(const char *target)
+{
+    return g_strstr_len(target, -1, "://") != NULL || disk_is_device(target)
+               ? NULL
+               : g_strconcat(target, ".slipway-restore", NULL);
+}
+
+static gboolean
+restore(struct session *session, struct store *store, const struct set *set,
+        const struct set_disk *disk, const char *path, GError **error)
+{
+    gint64 start = g_get_monotonic_time();
+    gboolean zero = FALSE;
+    g_autofree char *state = state_path(path);
+    if (state != NULL && session_flag(session, OPTION_RESTART))
+        remove(state);
+    auto_ptr(disk) target = open_target(session, path, disk->map.size, state, &zero, error);
+    if (target == NULL)
+        return FALSE;
+    struct restore_options options = {
+        .threads = arguments_number(session_arguments(session), OPTION_WORKERS, 0),
+        .compare = session_flag(session, OPTION_INCREMENTAL),
+        .target_is_zero = zero,
+        .skip_damaged = session_flag(session, OPTION_SKIP_DAMAGED),
+        .state_path = state,
+        .progress = session_progress(session),
+    };
+    struct restore_report report = {0};
+    gboolean ok = restore_disk(store, NULL, set, disk->name, target, &options, &report, error);
+    if (ok) {
+        print_report(session_ui(session), path, &report, start);
+        if (report.damage->len > 0)
+            ok = error_set(error, SLIPWAY_ERROR_CORRUPT,
+                           "the ranges that are listed could not be restored and are not what they "
+                           "were; `slipway store repair` may heal them");
+    }
+    restore_report_clear(&report);
+    return ok;
+}
+
+static gboolean
+run(struct session *session, GError **error)
+{
+    struct store *store = session_store(session, error);
+    struct set_entry *entry =
+        store != NULL ? store_sets_find(store, session_operand(session, 0), error) : NULL;
+    if (entry == NULL)
+        return FALSE;
+    const char *name = session_operand(session, 1);
+    const struct set_disk *disk = set_find_disk(entry->set, name);
+    gboolean ok = disk != NULL;
+    if (!ok)
+        error_set(error, SLIPWAY_ERROR_NOT_FOUND,
+                  "the set has no disk %s; `slipway backup show %s` lists them", name,
+                  session_operand(session, 0));
+    else
+        ok = restore(session, store, entry->set, disk, session_operand(session, 2), error);
+    set_entry_free(entry);
+    return ok;
+}
+
+static const struct verb verb_restore = {
+    .summary = "restore a disk of a backup set",
+    .description =
+        "Restore the disk DISK of a set to TARGET: a new raw file (sparse), a new image (qcow2, "
+        "vmdk, vhdx, vdi, vpc, by the ending of its name or --format), a block device (asks, or "
+        "wants --yes), or an NBD URI. Every byte is checked on its way.\n\n"
+        "With --incremental TARGET holds an older or newer state of the disk, and only what "
+        "differs "
+        "is written. An interrupted restore to a file goes on where it was when it is run again; "
+        "TARGET.slipway-restore says how far it came, and --restart ignores it.\n\n"
+        "A damaged part stops the restore and is named; --skip-damaged goes on and lists them all.",
+    .operands = {{"SET", FALSE, FALSE, COMPLETE_SETS, NULL},
+                 {"DISK", FALSE, FALSE, COMPLETE_NONE, NULL},
+                 {"TARGET", FALSE, FALSE, COMPLETE_FILE, NULL}},
+    .options = {OPTION_STORE, OPTION_PASSPHRASE_FILE, OPTION_KEY_FILE, OPTION_RECOVERY_FILE,
+                OPTION_FORMAT, OPTION_INCREMENTAL, OPTION_OVERWRITE, OPTION_SKIP_DAMAGED,
+                OPTION_RESTART, OPTION_WORKERS},
+    .examples = {{"slipway restore web1 disk0 web1.img", "the newest set to a raw file"},
+                 {"slipway restore db1@2026-11-24 root db1.qcow2", "as qcow2"},
+                 {"slipway restore web1 disk0 /dev/vg0/web1 --yes", "onto a volume"}},
+    .run = run,
+};
+static const struct verb *const verbs[] = {&verb_restore, NULL};
+
+const struct noun noun_restore = {
+    "restore",
+    "restore a disk of a backup set",
+    "Restore the disk of a backup set to a file, an image or a block device.",
+    verbs,
+    FALSE,
+};
