@@ -13,9 +13,11 @@ struct job {
 struct lane {
     GThread *thread;
     GMutex lock;
-    GCond changed;
+    GCond work;  /* there is a job for the thread */
+    GCond room;  /* for those who give work: the queue became short, or nothing is left to do */
     GQueue jobs; /* of struct job * */
     gboolean busy;
+    guint waiting; /* for room; waking nobody costs a system call all the same */
 };
 
 struct lanes {
@@ -24,17 +26,34 @@ struct lanes {
     struct lane lane[LANES_MAX];
 };
 
+/* Whoever waits for a full queue is woken when half of it is done: once for many jobs. */
+static void
+tell_room(struct lane *lane)
+{
+    guint left = lane->jobs.length;
+    if (lane->waiting > 0 && (left == 0 || left == QUEUE_MAX / 2))
+        g_cond_broadcast(&lane->room);
+}
+
+static void
+wait_for_room(struct lane *lane)
+{
+    lane->waiting++;
+    g_cond_wait(&lane->room, &lane->lock);
+    lane->waiting--;
+}
+
 static struct job *
 take_job(struct lane *lane)
 {
     g_mutex_lock(&lane->lock);
     lane->busy = FALSE;
-    g_cond_broadcast(&lane->changed);
+    tell_room(lane);
     while (lane->jobs.length == 0)
-        g_cond_wait(&lane->changed, &lane->lock);
+        g_cond_wait(&lane->work, &lane->lock);
     struct job *job = g_queue_pop_head(&lane->jobs);
     lane->busy = TRUE;
-    g_cond_broadcast(&lane->changed);
+    tell_room(lane);
     g_mutex_unlock(&lane->lock);
     return job;
 }
@@ -63,7 +82,8 @@ lanes_new(unsigned n)
     for (unsigned i = 0; i < lanes->n; i++) {
         struct lane *lane = &lanes->lane[i];
         g_mutex_init(&lane->lock);
-        g_cond_init(&lane->changed);
+        g_cond_init(&lane->work);
+        g_cond_init(&lane->room);
         g_queue_init(&lane->jobs);
         lane->thread = g_thread_new("lane", run_lane, lane);
     }
@@ -105,9 +125,10 @@ lanes_push(struct lanes *lanes, unsigned number, lanes_func function, void *targ
     job->data = data != NULL ? g_bytes_ref(data) : NULL;
     g_mutex_lock(&lane->lock);
     while (lane->jobs.length >= QUEUE_MAX)
-        g_cond_wait(&lane->changed, &lane->lock);
+        wait_for_room(lane);
     g_queue_push_tail(&lane->jobs, job);
-    g_cond_broadcast(&lane->changed);
+    if (!lane->busy)
+        g_cond_signal(&lane->work);
     g_mutex_unlock(&lane->lock);
 }
 
@@ -118,7 +139,7 @@ lanes_drain(struct lanes *lanes)
         struct lane *lane = &lanes->lane[i];
         g_mutex_lock(&lane->lock);
         while (lane->jobs.length > 0 || lane->busy)
-            g_cond_wait(&lane->changed, &lane->lock);
+            wait_for_room(lane);
         g_mutex_unlock(&lane->lock);
     }
 }
@@ -133,7 +154,8 @@ lanes_free(struct lanes *lanes)
         lanes_push(lanes, i, NULL, NULL, NULL);
         g_thread_join(lane->thread);
         g_mutex_clear(&lane->lock);
-        g_cond_clear(&lane->changed);
+        g_cond_clear(&lane->work);
+        g_cond_clear(&lane->room);
     }
     g_free(lanes);
 }

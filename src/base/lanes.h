@@ -3,8 +3,9 @@
  *
  * Each lane is one thread with a short queue; whoever gives work waits when the queue is full.
  * For digests over data that passes by: everything that concerns one digest goes into one lane and
- * so stays in order.  lanes_push() may be called from several threads as long as each lane's work
- * comes from one. */
+ * so stays in order.  lanes_push() may be called from several threads; the order is that of each.
+ * Work in a lane may itself give work to lanes of another object, but never in a circle: all could
+ * wait for each other then. */
 #pragma once
 
 #include "base/auto_ptr.h"

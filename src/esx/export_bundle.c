@@ -239,9 +239,8 @@ write_indexes(struct bundle *bundle, GError **error)
 static enum payload_check_depth
 check_depth(const struct bundle *bundle, const struct export_vib *file)
 {
-    const char *sha256 = package_sha256(file->package);
-    gboolean known = bundle->export->verified != NULL && sha256 != NULL &&
-                     workspace_is_verified(bundle->export->verified, sha256);
+    gboolean known = bundle->export->verified != NULL &&
+                     workspace_is_verified(bundle->export->verified, file->sha256);
     return known ? PAYLOAD_CHECK_STORED : PAYLOAD_CHECK_ALL;
 }
 

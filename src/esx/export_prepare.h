@@ -7,18 +7,8 @@
  * output. */
 #pragma once
 
+#include "esx/export_vib.h"
 #include "esx/image_export.h"
-
-/* One VIB of the profile, as its own file describes it. */
-struct export_vib {
-    struct package *package; /* borrowed from the depot set; its vib is the depot's copy */
-    struct vib *vib;         /* parsed from the descriptor inside the .vib file */
-    GBytes *descriptor;      /* exact bytes of descriptor.xml */
-    GBytes *signature;       /* exact bytes of sig.pkcs7; empty when unsigned */
-    guint64 size;            /* of the .vib file ... */
-    char *sha256;            /* ... and its SHA-256: as the depot says, or of a file that lies
-                              * there without any metadata, as it is */
-};
 
 struct export_prepared {
     GPtrArray *files;    /* of struct export_vib *; in the order of the profile */
@@ -31,8 +21,7 @@ struct export_prepared {
  * SLIPWAY_ERROR_RULES names every broken rule; with `force` they go to `problems` instead, except
  * VIBs that no depot has, for there is nothing to write of them.  SLIPWAY_ERROR_SIGNATURE names
  * every VIB with a bad signature; `force` does not help there, only a NULL `trust` does.
- * SLIPWAY_ERROR_CORRUPT for a .vib file that is not what its depot says (id, acceptance level,
- * payloads).  Otherwise what packages_fetch() and vib_file_open() fail with. */
+ * Otherwise what packages_fetch() and export_vib_open() fail with. */
 struct export_prepared *export_prepare(const struct image_export *export,
                                        const struct profile *profile, GError **error);
 void export_prepared_free(struct export_prepared *prepared);

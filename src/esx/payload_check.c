@@ -21,9 +21,12 @@ struct payload_check {
     GArray *stored;   /* of struct line: over the bytes as they are */
     GArray *unzipped; /* of struct line: over what they decompress to; empty: not inflated */
     struct inflate_state *inflate;
-    guint8 *buffer;
+    guint8 *buffer; /* what comes out; NULL when it goes to a lane */
     gboolean inflate_failed;
     gboolean inflate_done;
+    struct lanes *lanes; /* that digest what comes out; NULL: none do */
+    unsigned lane;
+    struct block_pool *pool;
 };
 
 static void
@@ -63,6 +66,16 @@ payload_check_new(const struct payload *payload, enum payload_check_depth depth,
         check->inflate->crc_flag = ISAL_GZIP;
     }
     return check;
+}
+
+void
+payload_check_spread(struct payload_check *check, struct lanes *lanes, unsigned lane,
+                     struct block_pool *pool)
+{
+    check->lanes = lanes;
+    check->lane = lane;
+    check->pool = pool;
+    g_clear_pointer(&check->buffer, g_free);
 }
 
 void
@@ -107,6 +120,37 @@ begin_next_member(struct payload_check *check)
 }
 
 static void
+update_unzipped(void *target, GBytes *data)
+{
+    gsize length;
+    const void *bytes = g_bytes_get_data(data, &length);
+    update_lines(((struct payload_check *)target)->unzipped, bytes, length);
+}
+
+/* One round of the decompressor, as much as a buffer takes. */
+static int
+inflate_block(struct payload_check *check)
+{
+    struct inflate_state *state = check->inflate;
+    guint8 *out = check->pool != NULL ? block_pool_take(check->pool) : check->buffer;
+    guint32 room =
+        check->pool != NULL ? (guint32)block_pool_block_size(check->pool) : INFLATE_BUFFER;
+    state->next_out = out;
+    state->avail_out = room;
+    int result = isal_inflate(state);
+    gsize made = room - state->avail_out;
+    if (check->pool == NULL) {
+        update_lines(check->unzipped, out, made);
+    } else if (made == 0) {
+        block_pool_return(check->pool, out);
+    } else {
+        g_autoptr(GBytes) block = block_pool_seal(check->pool, out, made);
+        lanes_push(check->lanes, check->lane, update_unzipped, check, block);
+    }
+    return result;
+}
+
+static void
 inflate_part(struct payload_check *check, const guint8 *data, guint32 length)
 {
     struct inflate_state *state = check->inflate;
@@ -115,11 +159,7 @@ inflate_part(struct payload_check *check, const guint8 *data, guint32 length)
     if (check->inflate_done)
         begin_next_member(check);
     for (;;) {
-        state->next_out = check->buffer;
-        state->avail_out = INFLATE_BUFFER;
-        int result = isal_inflate(state);
-        update_lines(check->unzipped, check->buffer, INFLATE_BUFFER - state->avail_out);
-        if (result < 0) {
+        if (inflate_block(check) < 0) {
             check->inflate_failed = TRUE;
             return;
         }

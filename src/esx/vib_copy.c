@@ -107,13 +107,12 @@ pass_through(const struct export_vib *file, struct tee *tee, enum payload_check_
 static gboolean
 check_sha256(const struct export_vib *file, const char *actual, GError **error)
 {
-    const char *expected = package_sha256(file->package);
-    if (expected == NULL || strcmp(expected, actual) == 0)
+    if (strcmp(file->sha256, actual) == 0)
         return TRUE;
     return error_set(error, SLIPWAY_ERROR_CORRUPT,
                      "%s: the SHA-256 of the .vib file should be %s but is %s; the file is damaged "
                      "or was changed, get its depot %s again",
-                     file->vib->id, expected, actual, file->package->depot->title);
+                     file->vib->id, file->sha256, actual, file->package->depot->title);
 }
 
 gboolean

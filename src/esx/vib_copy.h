@@ -11,7 +11,7 @@
  * with g_free()).
  *
  * SLIPWAY_ERROR_CORRUPT when the file is not the one that was prepared, its SHA-256 or size is not
- * what the depot says, or a payload is not what the descriptor says; otherwise what package_open()
+ * what it must be, or a payload is not what the descriptor says; otherwise what package_open()
  * and zip_writer.h fail with. */
 gboolean vib_copy_write(const struct export_vib *file, enum payload_check_depth depth,
                         struct zip_writer *zip, const char *path, struct progress *progress,

@@ -43,6 +43,40 @@ test_order(void)
     }
 }
 
+/* Lanes that give work to other lanes, which are slower: nobody waits for ever, and all is done. */
+struct relay {
+    struct lanes *second;
+    gint done;
+};
+
+static void
+work_slowly(void *data, GBytes *bytes G_GNUC_UNUSED)
+{
+    struct relay *relay = data;
+    if (g_atomic_int_add(&relay->done, 1) % 64 == 0)
+        g_usleep(2000);
+}
+
+static void
+pass_on(void *data, GBytes *bytes)
+{
+    struct relay *relay = data;
+    lanes_push(relay->second, 0, work_slowly, relay, bytes);
+}
+
+static void
+test_relay(void)
+{
+    auto_ptr(lanes) second = lanes_new(1);
+    auto_ptr(lanes) first = lanes_new(2);
+    struct relay relay = {second, 0};
+    for (guint n = 0; n < JOBS; n++)
+        lanes_push(first, n % 2, pass_on, &relay, NULL);
+    lanes_drain(first);
+    lanes_drain(second);
+    g_assert_cmpint(relay.done, ==, (gint)JOBS);
+}
+
 static void
 check_fill(void *data, GBytes *bytes)
 {
@@ -88,6 +122,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/lanes/order", test_order);
+    g_test_add_func("/lanes/relay", test_relay);
     g_test_add_func("/lanes/blocks", test_blocks);
     g_test_add_func("/lanes/block-outlives-pool", test_block_outlives_pool);
     return g_test_run();

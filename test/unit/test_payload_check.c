@@ -71,6 +71,39 @@ check(struct payload *payload, const GByteArray *bytes, gsize step)
 
 static const gsize steps[] = {1, 2, 7, 4096};
 
+/* The same with the digests in a lane: the words must be the same. */
+struct spread {
+    struct payload_check *check;
+    char *words;
+};
+
+static void
+finish_spread(void *target, GBytes *data G_GNUC_UNUSED)
+{
+    struct spread *spread = target;
+    GError *error = NULL;
+    if (!payload_check_finish(spread->check, &error))
+        spread->words = g_strdup(error->message);
+    g_clear_error(&error);
+    payload_check_free(spread->check);
+}
+
+static char *
+check_spread(struct payload *payload, const GByteArray *bytes, gsize step)
+{
+    auto_ptr(vib) owner = vib_new();
+    g_ptr_array_add(owner->payloads, payload);
+    auto_ptr(block_pool) pool = block_pool_new(16);
+    auto_ptr(lanes) lanes = lanes_new(2);
+    struct spread spread = {payload_check_new(payload, PAYLOAD_CHECK_ALL, "VIB"), NULL};
+    payload_check_spread(spread.check, lanes, 1, pool);
+    for (gsize at = 0; at < bytes->len; at += step)
+        payload_check_update(spread.check, bytes->data + at, MIN(step, bytes->len - at));
+    lanes_push(lanes, 1, finish_spread, &spread, NULL);
+    lanes_drain(lanes);
+    return spread.words;
+}
+
 static void
 test_members(void)
 {
@@ -82,7 +115,9 @@ test_members(void)
     g_byte_array_append(all, (const guint8 *)"\0\0\0", 3);
     for (gsize i = 0; i < G_N_ELEMENTS(steps); i++) {
         g_autofree char *words = check(new_payload(all, "one two"), all, steps[i]);
+        g_autofree char *spread = check_spread(new_payload(all, "one two"), all, steps[i]);
         g_assert_cmpstr(words, ==, NULL);
+        g_assert_cmpstr(spread, ==, NULL);
     }
 }
 
@@ -91,7 +126,9 @@ expect(const GByteArray *all, const char *text, const char *words)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(steps); i++) {
         g_autofree char *told = check(new_payload(all, text), all, steps[i]);
+        g_autofree char *spread = check_spread(new_payload(all, text), all, steps[i]);
         g_assert_cmpstr(told, ==, words);
+        g_assert_cmpstr(spread, ==, words);
     }
 }
 
@@ -134,6 +171,26 @@ test_mismatch(void)
     g_assert_true(g_str_has_prefix(other, "VIB: payload p: the sha-256 checksum should be ba7816"));
 }
 
+/* More than one block, and a lane whose queue becomes full. */
+static void
+test_large(void)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < 2000; i++)
+        g_string_append_printf(text, "%u,", i * i);
+    g_autoptr(GByteArray) all = g_byte_array_new();
+    g_autoptr(GBytes) packed = pack(text->str);
+    append(all, packed);
+    for (gsize i = 0; i < G_N_ELEMENTS(steps); i++) {
+        g_autofree char *words = check_spread(new_payload(all, text->str), all, steps[i]);
+        g_assert_cmpstr(words, ==, NULL);
+        g_autofree char *told = check(new_payload(all, "else"), all, steps[i]);
+        g_autofree char *spread = check_spread(new_payload(all, "else"), all, steps[i]);
+        g_assert_nonnull(strstr(told, "the sha-256 gunzip checksum should be"));
+        g_assert_cmpstr(spread, ==, told);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -141,5 +198,6 @@ main(int argc, char **argv)
     g_test_add_func("/payload-check/members", test_members);
     g_test_add_func("/payload-check/refused", test_refused);
     g_test_add_func("/payload-check/mismatch", test_mismatch);
+    g_test_add_func("/payload-check/large", test_large);
     return g_test_run();
 }
