@@ -108,3 +108,11 @@ gboolean http_fetch(struct http_client *client, const struct http_request *reque
  * failure; what was complete is kept. */
 gboolean http_fetch_all(struct http_client *client, const struct http_request *requests, gsize n,
                         unsigned parallel, struct progress *progress, GError **error);
+
+/* The same, but a file that is wrong by itself (SLIPWAY_ERROR_NOT_FOUND, SLIPWAY_ERROR_CORRUPT,
+ * SLIPWAY_ERROR_LIMIT) does not keep the others from being fetched: its error goes to errors[i],
+ * which the caller has set to NULL.  FALSE for any other failure, with errors[] as far as they
+ * came. */
+gboolean http_fetch_each(struct http_client *client, const struct http_request *requests, gsize n,
+                         unsigned parallel, struct progress *progress, GError **errors,
+                         GError **error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/cancel.h"
+#include "base/error.h"
 #include "base/http_private.h"
 
 #define PARALLEL 4
@@ -11,6 +12,7 @@ struct batch {
     const struct http_request *requests;
     gsize n;
     struct progress *progress;
+    GError **errors; /* of each file that is wrong by itself; NULL: those too stop all */
     GMutex lock;
     gsize next;
     GError *error; /* the first failure */
@@ -27,11 +29,21 @@ take(struct batch *batch)
     return request;
 }
 
+/* It says nothing about the server or the network: the next file may be good. */
+static gboolean
+is_about_the_file(const GError *error)
+{
+    return error->code == SLIPWAY_ERROR_NOT_FOUND || error->code == SLIPWAY_ERROR_CORRUPT ||
+           error->code == SLIPWAY_ERROR_LIMIT;
+}
+
 static void
-fail(struct batch *batch, GError *error)
+fail(struct batch *batch, const struct http_request *request, GError *error)
 {
     g_mutex_lock(&batch->lock);
-    if (batch->error == NULL)
+    if (batch->errors != NULL && is_about_the_file(error))
+        batch->errors[request - batch->requests] = g_steal_pointer(&error);
+    else if (batch->error == NULL)
         batch->error = g_steal_pointer(&error);
     g_mutex_unlock(&batch->lock);
     g_clear_error(&error);
@@ -45,7 +57,7 @@ work(gpointer data)
     while ((request = take(batch)) != NULL) {
         GError *error = NULL;
         if (!http_fetch(batch->client, request, NULL, batch->progress, &error))
-            fail(batch, error);
+            fail(batch, request, error);
     }
     return NULL;
 }
@@ -72,12 +84,13 @@ sum(const struct http_request *requests, gsize n)
 }
 
 gboolean
-http_fetch_all(struct http_client *client, const struct http_request *requests, gsize n,
-               unsigned parallel, struct progress *progress, GError **error)
+http_fetch_each(struct http_client *client, const struct http_request *requests, gsize n,
+                unsigned parallel, struct progress *progress, GError **errors, GError **error)
 {
     if (n == 0)
         return TRUE;
-    struct batch batch = {.client = client, .requests = requests, .n = n, .progress = progress};
+    struct batch batch = {
+        .client = client, .requests = requests, .n = n, .progress = progress, .errors = errors};
     parallel = MIN(parallel != 0 ? parallel : PARALLEL, PARALLEL_MAX);
     parallel = (unsigned)MIN(parallel, n);
     g_mutex_init(&batch.lock);
@@ -96,4 +109,11 @@ http_fetch_all(struct http_client *client, const struct http_request *requests, 
         return TRUE;
     g_propagate_error(error, batch.error);
     return FALSE;
+}
+
+gboolean
+http_fetch_all(struct http_client *client, const struct http_request *requests, gsize n,
+               unsigned parallel, struct progress *progress, GError **error)
+{
+    return http_fetch_each(client, requests, n, parallel, progress, NULL, error);
 }

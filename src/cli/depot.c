@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli/nouns.h"
 
-static const struct verb *const verbs[] = {&verb_depot_add,    &verb_depot_list,
-                                           &verb_depot_remove, &verb_depot_update,
-                                           &verb_depot_known,  NULL};
+static const struct verb *const verbs[] = {&verb_depot_add,
+                                           &verb_depot_list,
+                                           &verb_depot_remove,
+                                           &verb_depot_update,
+                                           &verb_depot_verify,
+                                           &verb_depot_known,
+                                           NULL};
 
 const struct noun noun_depot = {
     "depot",

@@ -5,11 +5,13 @@
 #include "cli/nouns.h"
 #include "cli/session.h"
 #include "cli/text.h"
+#include "esx/depot_verify.h"
 #include "esx/known_depots.h"
 
 #include <string.h>
 
 #define TOKEN_PLACE "{token}"
+#define DAMAGE_LISTED_MAX 20
 
 struct addition {
     char *name; /* NULL: one is made */
@@ -90,7 +92,8 @@ find_location(struct session *session, const char *text, GPtrArray *known, struc
     return TRUE;
 }
 
-static void
+/* The object of the depot for --json; it belongs to `list`. */
+static json_t *
 report(struct session *session, const struct workspace_depot *entry, const struct depot *depot,
        json_t *list)
 {
@@ -100,7 +103,50 @@ report(struct session *session, const struct workspace_depot *entry, const struc
              packages, profiles);
     if (depot->packages->len + depot->profiles->len == 0)
         ui_warning(session_ui(session), "%s has neither packages nor image profiles", entry->title);
-    json_array_append_new(list, json_value_depot(entry, depot));
+    json_t *object = json_value_depot(entry, depot);
+    json_object_set_new(object, "verified", json_null());
+    json_array_append_new(list, object);
+    return object;
+}
+
+static void
+warn_damaged(struct ui *ui, const struct workspace_depot *entry,
+             const struct depot_verification *found)
+{
+    guint damaged = found->damaged->len;
+    for (guint i = 0; i < MIN(damaged, DAMAGE_LISTED_MAX); i++) {
+        const struct depot_damage *damage = found->damaged->pdata[i];
+        ui_warning(ui, "%s: %s", damage->package->vib->id, (char *)damage->reasons->pdata[0]);
+    }
+    g_autofree char *packages = text_count(found->packages, "VIB", "VIBs");
+    g_autofree char *more =
+        damaged > DAMAGE_LISTED_MAX
+            ? g_strdup_printf(" (%u more than are listed)", damaged - DAMAGE_LISTED_MAX)
+            : g_strdup("");
+    ui_warning(ui,
+               "%u of %s damaged or missing%s: no image with them can be exported; get %s again, "
+               "and check it with `slipway depot verify %s`",
+               damaged, packages, more, entry->title, entry->name);
+}
+
+/* What is damaged is connected all the same: the rest of it is of use. */
+static gboolean
+verify(struct session *session, const struct workspace_depot *entry, struct depot *depot,
+       json_t *object, GError **error)
+{
+    struct ui *ui = session_ui(session);
+    auto_ptr(depot_verification) found = depot_verify(depot, session_context(session, NULL),
+                                                      session_workspace(session, NULL), error);
+    if (found == NULL) {
+        g_prefix_error(error, "depot %s is connected, but not verified: ", entry->name);
+        return FALSE;
+    }
+    json_object_set_new(object, "verified", json_value_verification(found));
+    if (found->damaged->len > 0)
+        warn_damaged(ui, entry, found);
+    else if (found->packages > 0)
+        ui_info(ui, "every checksum of the VIBs of %s is right", entry->name);
+    return TRUE;
 }
 
 /* Loaded before it is connected: what cannot be reached or read is not. */
@@ -131,8 +177,10 @@ connect_depot(struct session *session, const struct addition *addition, json_t *
     if (!workspace_add_depot(workspace, &wanted, error))
         return FALSE;
     const struct workspace_depot *entry = workspace_find_depot(workspace, addition->location);
-    report(session, entry, depot, list);
-    return TRUE;
+    json_t *object = report(session, entry, depot, list);
+    if (depot->kind == DEPOT_ONLINE || session_flag(session, OPTION_NO_VERIFY))
+        return TRUE;
+    return verify(session, entry, depot, object, error);
 }
 
 /* All locations first: a user name and password are for their servers. */
@@ -186,10 +234,15 @@ const struct verb verb_depot_add = {
         "a directory with an unpacked bundle, or a name from `slipway depot known`.\n\n"
         "The depot is loaded at once: one that cannot be reached or read is not connected. A local "
         "file is used where it is and has to stay there.\n\n"
+        "Every checksum of every VIB of a bundle, directory or .vib is checked as well, unless "
+        "--no-verify is given; damaged ones are warned about, the depot is connected all the same. "
+        "An export then need not check the same again beyond the SHA-256 of each file. The VIBs of "
+        "an online depot are checked by the export that fetches them, or by `slipway depot verify` "
+        "before.\n\n"
         "Where a depot needs a download token, give it with --token-file or SLIPWAY_TOKEN; a "
         "location may hold {token} in its place.",
     .operands = {{"LOCATION", FALSE, TRUE, COMPLETE_KNOWN, NULL}},
-    .options = {OPTION_DEPOT_NAME, OPTION_TOKEN_FILE},
+    .options = {OPTION_DEPOT_NAME, OPTION_TOKEN_FILE, OPTION_NO_VERIFY},
     .examples = {{"slipway depot add VMware-ESXi-8.0U3-24022510-depot.zip", "an offline bundle"},
                  {"slipway depot add vmware --token-file ~/.broadcom-token",
                   "the depot of the vendor, with a customer's token"},

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/cancel.h"
 #include "base/error.h"
-#include "base/url.h"
+#include "cli/depot_operands.h"
 #include "cli/json_value.h"
 #include "cli/nouns.h"
-#include "cli/session.h"
 #include "cli/text.h"
 
 struct update {
@@ -58,50 +57,19 @@ update_one(struct update *update, const struct workspace_depot *entry)
 }
 
 static gboolean
-update_all(struct update *update, struct workspace *workspace, GError **error)
+update_all(struct update *update, const GPtrArray *depots, GError **error)
 {
-    const GPtrArray *depots = workspace_depots(workspace);
     for (guint i = 0; i < depots->len && cancel_check(error); i++)
         update_one(update, depots->pdata[i]);
     return !cancel_requested();
 }
 
 static gboolean
-update_named(struct update *update, struct workspace *workspace, GError **error)
-{
-    const char *const *names = session_operands(update->session, 0);
-    for (gsize i = 0; names[i] != NULL; i++) {
-        const struct workspace_depot *entry = workspace_find_depot(workspace, names[i]);
-        if (entry == NULL) {
-            g_autofree char *shown = url_redact(names[i]);
-            return error_set(error, SLIPWAY_ERROR_NOT_FOUND,
-                             "no depot called %s is connected; see `slipway depot list`", shown);
-        }
-        if (!cancel_check(error))
-            return FALSE;
-        update_one(update, entry);
-    }
-    return TRUE;
-}
-
-static void
-entrust_named(struct session *session, struct workspace *workspace)
-{
-    const char *const *names = session_operands(session, 0);
-    for (gsize i = 0; names[i] != NULL; i++) {
-        const struct workspace_depot *entry = workspace_find_depot(workspace, names[i]);
-        if (entry != NULL)
-            session_entrust(session, entry->location);
-    }
-}
-
-static gboolean
 run(struct session *session, GError **error)
 {
-    struct workspace *workspace = session_workspace(session, error);
-    if (workspace == NULL)
+    g_autoptr(GPtrArray) depots = g_ptr_array_new();
+    if (!depot_operands_find(session, depots, error))
         return FALSE;
-    entrust_named(session, workspace);
     const struct depot_context *context = session_context(session, error);
     if (context == NULL)
         return FALSE;
@@ -109,8 +77,7 @@ run(struct session *session, GError **error)
         table_new("Name", ">Packages", ">Profiles", "Location", "Channels", NULL);
     struct update update = {session, *context, table, json_array(), 0, NULL};
     update.context.revalidate = TRUE;
-    gboolean ok = session_operand(session, 0) != NULL ? update_named(&update, workspace, error)
-                                                      : update_all(&update, workspace, error);
+    gboolean ok = update_all(&update, depots, error);
     ui_table(session_ui(session), table, "no depot was updated");
     ui_set(session_ui(session), "depots", update.list);
     if (ok && update.first != NULL) {

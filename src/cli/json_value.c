@@ -52,6 +52,26 @@ json_value_depot(const struct workspace_depot *entry, const struct depot *depot)
     return object;
 }
 
+json_t *
+json_value_verification(const struct depot_verification *verification)
+{
+    json_t *damaged = json_array();
+    for (guint i = 0; i < verification->damaged->len; i++) {
+        const struct depot_damage *damage = verification->damaged->pdata[i];
+        json_t *object = json_object();
+        set(object, "id", json_value_text(damage->package->vib->id));
+        set(object, "problems", json_value_texts(damage->reasons));
+        json_array_append_new(damaged, object);
+    }
+    json_t *object = json_object();
+    set(object, "packages", json_integer((json_int_t)verification->packages));
+    set(object, "good",
+        json_integer((json_int_t)(verification->packages - verification->damaged->len)));
+    set(object, "remembered", json_integer((json_int_t)verification->remembered));
+    set(object, "damaged", damaged);
+    return object;
+}
+
 static json_t *
 vib_head(const struct vib *vib)
 {

@@ -3,6 +3,7 @@
  * not known is null.  The caller owns what is returned. */
 #pragma once
 
+#include "esx/depot_verify.h"
 #include "esx/image_export.h"
 #include "esx/profile_edit.h"
 #include "esx/workspace.h"
@@ -16,6 +17,8 @@ json_t *json_value_texts(const GPtrArray *texts);
 
 /* A connected depot that is loaded. */
 json_t *json_value_depot(const struct workspace_depot *entry, const struct depot *depot);
+/* packages, good, remembered, damaged: a list of {id, problems} */
+json_t *json_value_verification(const struct depot_verification *verification);
 /* A line of a list, and everything. */
 json_t *json_value_package(const struct package *package);
 json_t *json_value_vib(const struct vib *vib);

@@ -134,8 +134,25 @@ is_missing(const struct package *package)
            !g_file_test(package->local_path, G_FILE_TEST_IS_REGULAR);
 }
 
+/* Whether nothing but single files failed, which `failed` gets; it may be NULL. */
 static gboolean
-fetch_missing(GPtrArray *missing, const struct depot_context *context, GError **error)
+fetch_requests(GPtrArray *missing, const struct http_request *requests,
+               const struct depot_context *context, GHashTable *failed, GError **error)
+{
+    if (failed == NULL)
+        return http_fetch_all(context->client, requests, missing->len, 0, context->progress, error);
+    g_autofree GError **errors = g_new0(GError *, missing->len);
+    gboolean ok = http_fetch_each(context->client, requests, missing->len, 0, context->progress,
+                                  errors, error);
+    for (guint i = 0; i < missing->len; i++)
+        if (errors[i] != NULL)
+            g_hash_table_insert(failed, missing->pdata[i], errors[i]);
+    return ok;
+}
+
+static gboolean
+fetch_missing(GPtrArray *missing, const struct depot_context *context, GHashTable *failed,
+              GError **error)
 {
     g_autofree struct http_request *requests = g_new0(struct http_request, missing->len);
     for (guint i = 0; i < missing->len; i++) {
@@ -149,11 +166,18 @@ fetch_missing(GPtrArray *missing, const struct depot_context *context, GError **
         requests[i].sha256 = package_sha256(package);
         requests[i].limit = DEPOT_BUNDLE_MAX;
     }
-    return http_fetch_all(context->client, requests, missing->len, 0, context->progress, error);
+    return fetch_requests(missing, requests, context, failed, error);
 }
 
 gboolean
 packages_fetch(GPtrArray *packages, const struct depot_context *context, GError **error)
+{
+    return packages_fetch_each(packages, context, NULL, error);
+}
+
+gboolean
+packages_fetch_each(GPtrArray *packages, const struct depot_context *context, GHashTable *failed,
+                    GError **error)
 {
     g_autoptr(GPtrArray) missing = g_ptr_array_new();
     for (guint i = 0; i < packages->len; i++)
@@ -167,5 +191,5 @@ packages_fetch(GPtrArray *packages, const struct depot_context *context, GError 
                          "%u VIBs are not on this computer yet, among them %s; run once without "
                          "--offline to fetch them from %s",
                          missing->len, first->vib->id, first->depot->title);
-    return fetch_missing(missing, context, error);
+    return fetch_missing(missing, context, failed, error);
 }

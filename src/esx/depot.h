@@ -76,6 +76,12 @@ AUTO_PTR_DEFINE(depot, depot_free)
  * not here yet, in parallel, each checked against size and checksum of its metadata. */
 gboolean packages_fetch(GPtrArray *packages, const struct depot_context *context, GError **error);
 
+/* The same, but one that its server has not, or has damaged, does not keep the others from being
+ * fetched: it goes with its error into `failed`, struct package * (borrowed) -> GError * (owned,
+ * the table has to free it). */
+gboolean packages_fetch_each(GPtrArray *packages, const struct depot_context *context,
+                             GHashTable *failed, GError **error);
+
 /* The bytes of the .vib file.  A package on a server must have been fetched
  * (SLIPWAY_ERROR_NETWORK otherwise). */
 struct stream *package_open(const struct package *package, GError **error);

@@ -112,7 +112,7 @@ class Completion(CliCase):
     def test_nouns_and_verbs(self):
         self.assertEqual(self.complete('p'), ['package', 'profile'])
         self.assertEqual(self.complete('depot', ''),
-                         ['add', 'list', 'remove', 'update', 'known'])
+                         ['add', 'list', 'remove', 'update', 'verify', 'known'])
         self.assertEqual(self.complete('-w', '/x', '--retries', '=', '3', 'profile', 'de'),
                          ['delete'])
         self.assertEqual(self.complete('completion', ''), ['bash'])

@@ -102,9 +102,9 @@ test_failures(void)
     expect_failure(
         "depot ad x",
         "there is no verb of depot 'ad'; did you mean 'add'? see `slipway depot --help`");
-    expect_failure("depot",
-                   "depot needs a verb: add, list, remove, update, known; see `slipway depot "
-                   "--help`");
+    expect_failure(
+        "depot", "depot needs a verb: add, list, remove, update, verify, known; see `slipway depot "
+                 "--help`");
     expect_failure(
         "profile list --quite",
         "there is no option '--quite'; did you mean '--quiet'? see `slipway profile list "
