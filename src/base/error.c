@@ -11,19 +11,21 @@ static const struct {
 } codes[SLIPWAY_ERROR_N] = {
     [SLIPWAY_ERROR_FAILED] = {1, "failed", "failed for a reason that has no code of its own"},
     [SLIPWAY_ERROR_USAGE] = {2, "usage", "the command line or the recipe is wrong"},
-    [SLIPWAY_ERROR_NOT_FOUND] = {3, "not-found",
-                                 "a file, depot, image profile or package is not there"},
+    [SLIPWAY_ERROR_NOT_FOUND] =
+        {3, "not-found", "a file, depot, image profile, package, store or set is not there"},
     [SLIPWAY_ERROR_CORRUPT] = {4, "corrupt", "an input is damaged, malformed or hostile"},
     [SLIPWAY_ERROR_LIMIT] = {5, "limit", "an input is larger than its stated limit"},
     [SLIPWAY_ERROR_SIGNATURE] = {6, "signature", "a signature is missing, wrong or not trusted"},
     [SLIPWAY_ERROR_RULES] = {7, "rules", "the image profile breaks a rule"},
     [SLIPWAY_ERROR_NETWORK] = {8, "network", "a server does not answer, or answers wrongly"},
-    [SLIPWAY_ERROR_DENIED] = {9, "denied", "a server or proxy wants (other) credentials"},
+    [SLIPWAY_ERROR_DENIED] = {9, "denied",
+                              "a server, a proxy or an encrypted store wants (other) credentials"},
     [SLIPWAY_ERROR_IO] = {10, "io", "the local disk is full, read-only, forbidden or failing"},
     [SLIPWAY_ERROR_EXISTS] = {11, "exists", "the target exists already; --overwrite replaces it"},
-    [SLIPWAY_ERROR_READ_ONLY] = {12, "read-only", "the image profile is read-only; clone it"},
+    [SLIPWAY_ERROR_READ_ONLY] = {12, "read-only",
+                                 "the image profile is read-only, or the set archived"},
     [SLIPWAY_ERROR_UNSUPPORTED] = {13, "unsupported", "a format that is known but not handled"},
-    [SLIPWAY_ERROR_BUSY] = {14, "busy", "another slipway holds the workspace"},
+    [SLIPWAY_ERROR_BUSY] = {14, "busy", "another slipway holds the workspace or the store"},
     [SLIPWAY_ERROR_CANCELLED] = {130, "cancelled", "stopped by the user"},
 };
 

@@ -5,12 +5,14 @@
 #include "cli/nouns.h"
 #include "cli/session.h"
 #include "esx/known_depots.h"
+#include "store/store_sets.h"
 
 /* Kinds of names that the script asks the program for: `slipway complete KIND`. */
 static const char *const kinds[] = {
     [COMPLETE_DEPOTS] = "depots",     [COMPLETE_KNOWN] = "known",
     [COMPLETE_PROFILES] = "profiles", [COMPLETE_OWN_PROFILES] = "own-profiles",
-    [COMPLETE_PACKAGES] = "packages",
+    [COMPLETE_PACKAGES] = "packages", [COMPLETE_SETS] = "sets",
+    [COMPLETE_MACHINES] = "machines",
 };
 
 static const char script_head[] =
@@ -323,13 +325,54 @@ print_package_names(struct session *session, GError **error)
     return TRUE;
 }
 
+/* The sets of the store; nothing where a passphrase would have to be asked for. */
+static GPtrArray *
+list_sets(struct session *session, GError **error)
+{
+    gboolean is_default;
+    g_autofree char *location = session_store_location(session, &is_default);
+    struct repo *repo = repo_directory_open(location, FALSE, error);
+    struct store *store = repo != NULL ? store_open(repo, NULL, error) : NULL;
+    GPtrArray *damaged = NULL;
+    GPtrArray *list = store != NULL ? store_sets_list(store, &damaged, error) : NULL;
+    g_clear_pointer(&damaged, g_ptr_array_unref);
+    store_close(store);
+    return list;
+}
+
+static gboolean
+print_set_ids(struct session *session, GError **error)
+{
+    g_autoptr(GPtrArray) list = list_sets(session, error);
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        char id[SET_ID_TEXT];
+        const struct set_entry *entry = list->pdata[i];
+        ui_print(session_ui(session), "%.12s\n", set_id_format(&entry->set->id, id));
+    }
+    return list != NULL;
+}
+
+static gboolean
+print_machines(struct session *session, GError **error)
+{
+    g_autoptr(GPtrArray) list = list_sets(session, error);
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        const struct set_entry *entry = list->pdata[i];
+        if (g_hash_table_add(seen, entry->set->name))
+            ui_print(session_ui(session), "%s\n", entry->set->name);
+    }
+    return list != NULL;
+}
+
 static gboolean
 run_complete(struct session *session, GError **error)
 {
     static gboolean (*const print[])(struct session *, GError **) = {
         [COMPLETE_DEPOTS] = print_depot_names,     [COMPLETE_KNOWN] = print_known_names,
         [COMPLETE_PROFILES] = print_all_profiles,  [COMPLETE_OWN_PROFILES] = print_own_profiles,
-        [COMPLETE_PACKAGES] = print_package_names,
+        [COMPLETE_PACKAGES] = print_package_names, [COMPLETE_SETS] = print_set_ids,
+        [COMPLETE_MACHINES] = print_machines,
     };
     const char *kind = session_operand(session, 0);
     for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
@@ -341,10 +384,10 @@ run_complete(struct session *session, GError **error)
 
 static const struct verb verb_complete = {
     .summary = "print names for the completion",
-    .description = "Print the names of KIND, one a line: depots, known, profiles, own-profiles or "
-                   "packages.",
+    .description = "Print the names of KIND, one a line: depots, known, profiles, own-profiles, "
+                   "packages, sets or machines.",
     .operands = {{"KIND", FALSE, FALSE, COMPLETE_WORDS,
-                  "depots known profiles own-profiles packages"}},
+                  "depots known profiles own-profiles packages sets machines"}},
     .run = run_complete,
 };
 static const struct verb *const complete_verbs[] = {&verb_complete, NULL};

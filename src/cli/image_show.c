@@ -9,18 +9,18 @@ static void
 print_head(struct ui *ui, const struct image_info *info)
 {
     const struct profile *profile = info->db->profile;
-    vib_print_field(ui, "Volume", info->volume_id);
-    vib_print_field(ui, "Profile", profile->name);
-    vib_print_field(ui, "Vendor", profile->vendor);
-    vib_print_field(ui, "Acceptance", acceptance_title(profile->acceptance));
-    vib_print_field(ui, "Title", info->title);
-    vib_print_field(ui, "Build", info->build);
-    vib_print_field(ui, "Kernel", info->kernel);
-    vib_print_field(ui, "Kernel options", info->kernelopt);
-    vib_print_field(ui, "Boots with BIOS", info->boots_bios ? "yes" : "no");
-    vib_print_field(ui, "Boots with UEFI", info->boots_efi ? "yes" : "no");
+    ui_field(ui, "Volume", info->volume_id);
+    ui_field(ui, "Profile", profile->name);
+    ui_field(ui, "Vendor", profile->vendor);
+    ui_field(ui, "Acceptance", acceptance_title(profile->acceptance));
+    ui_field(ui, "Title", info->title);
+    ui_field(ui, "Build", info->build);
+    ui_field(ui, "Kernel", info->kernel);
+    ui_field(ui, "Kernel options", info->kernelopt);
+    ui_field(ui, "Boots with BIOS", info->boots_bios ? "yes" : "no");
+    ui_field(ui, "Boots with UEFI", info->boots_efi ? "yes" : "no");
     for (guint i = 0; i < info->unknown->len; i++)
-        vib_print_field(ui, i == 0 ? "Unknown files" : "", info->unknown->pdata[i]);
+        ui_field(ui, i == 0 ? "Unknown files" : "", info->unknown->pdata[i]);
 }
 
 static void

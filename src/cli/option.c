@@ -85,6 +85,8 @@ static const struct option rows[OPTION_N] = {
     [OPTION_TOKEN_FILE] = {"token-file", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
                            "first line of FILE is the download token that takes the place of "
                            "{token} in the location; - is standard input (default: SLIPWAY_TOKEN)"},
+    [OPTION_NO_VERIFY] = {"no-verify", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                          "do not check the VIBs now; an export checks those that it takes"},
 
     [OPTION_UNPACK] = {"unpack", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
                        "unpack the payloads too, each into a directory of its name"},
@@ -171,6 +173,92 @@ static const struct option rows[OPTION_N] = {
                        "take exactly the VIBs of the lock file, or fail"},
     [OPTION_LOCK] = {"lock", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
                      "lock file (default: the recipe's name with .lock)"},
+    [OPTION_STORE] = {"store", 's', OPTION_TEXT, "DIR", COMPLETE_DIRECTORY, NULL,
+                      "the store to work with (default: SLIPWAY_STORE, else slipway/store in the "
+                      "user's data directory)"},
+    [OPTION_PASSPHRASE_FILE] = {"passphrase-file", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+                                "first line of FILE is the passphrase of the store; - is standard "
+                                "input (default: SLIPWAY_PASSPHRASE, else a question)"},
+    [OPTION_KEY_FILE] = {"key-file", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+                         "open the store with the bytes of this key file"},
+    [OPTION_RECOVERY_FILE] =
+        {"recovery-file", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+         "open the store with the recovery key in the first line of FILE; - is "
+         "standard input"},
+    [OPTION_ENCRYPT] = {"encrypt", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                        "encrypt everything in the store, with a passphrase or a key file"},
+    [OPTION_NEW_PASSPHRASE_FILE] = {"new-passphrase-file", 0, OPTION_TEXT, "FILE", COMPLETE_FILE,
+                                    NULL,
+                                    "first line of FILE is the new passphrase; - is standard input "
+                                    "(default: SLIPWAY_NEW_PASSPHRASE, else a question)"},
+    [OPTION_NEW_KEY_FILE] = {"new-key-file", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+                             "add this key file"},
+    [OPTION_LABEL] = {"label", 0, OPTION_TEXT, "TEXT", COMPLETE_NONE, NULL,
+                      "words to recognise the key by; they are not secret"},
+    [OPTION_PARITY] =
+        {"parity", 0, OPTION_TEXT, "PERCENT", COMPLETE_NONE, NULL,
+         "add so much redundancy to every pack, such as 2%, with which `store repair` "
+         "restores damaged bytes (default: none)"},
+    [OPTION_COMPRESSION] = {"compression", 0, OPTION_TEXT, "HOW", COMPLETE_WORDS,
+                            "zstd zstd:3 zstd:9 lz4 off",
+                            "zstd, zstd:LEVEL (-7 to 19), lz4 or off (default: that of the store, "
+                            "which begins with zstd:1)"},
+    [OPTION_KEEP] = {"keep", 0, OPTION_TEXT, "RULE", COMPLETE_WORDS, "all typical",
+                     "which sets stay: all, typical (last=5,daily=7,weekly=4,monthly=12,yearly=5), "
+                     "or such a list"},
+    [OPTION_MACHINE] = {"name", 'n', OPTION_TEXT, "MACHINE", COMPLETE_MACHINES, NULL,
+                        "name of the machine that the disks belong to"},
+    [OPTION_MACHINES] = {"name", 'n', OPTION_LIST, "PATTERN", COMPLETE_MACHINES, NULL,
+                         "only those of such a machine; * and ? stand for any text and any "
+                         "character"},
+    [OPTION_VERIFY] = {"verify", 0, OPTION_TEXT, "WHAT", COMPLETE_WORDS, "none new all",
+                       "read back nothing, what is new, or all of the set when it is stored "
+                       "(default: none)"},
+    [OPTION_ARCHIVE] = {"archive", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                        "never let retention delete this set"},
+    [OPTION_SET_TAG] = {"tag", 't', OPTION_LIST, "TEXT", COMPLETE_NONE, NULL,
+                        "keep these words with the set"},
+    [OPTION_CHANGED_EXTENTS] = {"changed-extents", 0, OPTION_LIST, "[DISK=]FILE", COMPLETE_FILE,
+                                NULL,
+                                "read only what this JSON list of {\"offset\", \"length\"} names, "
+                                "which changed since the set before"},
+    [OPTION_SINCE] = {"since", 0, OPTION_TEXT, "SET", COMPLETE_SETS, NULL,
+                      "the set that --changed-extents is relative to (default: the newest one of "
+                      "the machine)"},
+    [OPTION_FULL] = {"full", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                     "compare with no older set; equal data is still stored only once"},
+    [OPTION_WORKERS] = {"workers", 0, OPTION_NUMBER, "N", COMPLETE_NONE, NULL,
+                        "threads (default: by the number of processors)"},
+    [OPTION_BANDWIDTH_LIMIT] = {"bandwidth-limit", 0, OPTION_TEXT, "RATE", COMPLETE_NONE, NULL,
+                                "read at most so many bytes a second: 50M, 1G"},
+    [OPTION_CONFIG] = {"config", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
+                       "keep this document with the set: the machine's configuration"},
+    [OPTION_FORMAT] = {"format", 0, OPTION_TEXT, "FORMAT", COMPLETE_WORDS,
+                       "raw qcow2 vmdk vhdx vpc vdi",
+                       "format of the disk image (default: by its content, for a new file by its "
+                       "name)"},
+    [OPTION_INCREMENTAL] = {"incremental", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                            "the target holds an older state of the disk: write only what differs"},
+    [OPTION_SKIP_DAMAGED] = {"skip-damaged", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                             "restore what can be restored and list what cannot"},
+    [OPTION_RESTART] = {"restart", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                        "do not go on with an interrupted restore but begin again"},
+    [OPTION_DRY_RUN] = {"dry-run", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                        "only say what would be done"},
+    [OPTION_OPTIMIZE] = {"optimize", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                         "compress again, harder and in larger groups"},
+    [OPTION_THRESHOLD] = {"threshold", 0, OPTION_NUMBER, "PERCENT", COMPLETE_NONE, NULL,
+                          "write packs anew of which more than this is not needed any more "
+                          "(default: 20)"},
+    [OPTION_READ_DATA] = {"read-data", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                          "read every byte and hold it against its digest"},
+    [OPTION_SAMPLE] = {"sample", 0, OPTION_TEXT, "PERCENT", COMPLETE_NONE, NULL,
+                       "read the data of so many packs, chosen at random"},
+    [OPTION_DISK] = {"disk", 0, OPTION_TEXT, "NAME", COMPLETE_NONE, NULL,
+                     "only this disk of the sets"},
+    [OPTION_ALL_LEASES] = {"all", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                           "also those that may still be alive: only when you know that nobody "
+                           "writes"},
 };
 
 const struct option *

@@ -38,7 +38,7 @@ static void
 print_texts(struct ui *ui, const char *label, const GPtrArray *texts)
 {
     for (guint i = 0; i < texts->len; i++)
-        vib_print_field(ui, i == 0 ? label : "", texts->pdata[i]);
+        ui_field(ui, i == 0 ? label : "", texts->pdata[i]);
 }
 
 static void

@@ -9,15 +9,15 @@ static void
 print_head(struct ui *ui, const struct profile *profile)
 {
     g_autofree char *vibs = g_strdup_printf("%u", profile->vibs->len);
-    vib_print_field(ui, "Name", profile->name);
-    vib_print_field(ui, "Vendor", profile->vendor);
-    vib_print_field(ui, "Id", profile->profile_id);
-    vib_print_field(ui, "Created", profile->created);
-    vib_print_field(ui, "Modified", profile->modified);
-    vib_print_field(ui, "Acceptance", acceptance_title(profile->acceptance));
-    vib_print_field(ui, "Read-only", profile->read_only ? "yes" : "no");
-    vib_print_field(ui, "Description", profile->description);
-    vib_print_field(ui, "VIBs", vibs);
+    ui_field(ui, "Name", profile->name);
+    ui_field(ui, "Vendor", profile->vendor);
+    ui_field(ui, "Id", profile->profile_id);
+    ui_field(ui, "Created", profile->created);
+    ui_field(ui, "Modified", profile->modified);
+    ui_field(ui, "Acceptance", acceptance_title(profile->acceptance));
+    ui_field(ui, "Read-only", profile->read_only ? "yes" : "no");
+    ui_field(ui, "Description", profile->description);
+    ui_field(ui, "VIBs", vibs);
 }
 
 static void

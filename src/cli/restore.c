@@ -7,42 +7,104 @@
 #include "cli/text.h"
 #include "disk/disk_open.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+/* What to restore, and where to. */
+struct job {
+    struct store *store;
+    const struct set *set;
+    const struct set_disk *disk;
+    const char *path;
+    char *state; /* path of the state file; NULL: none for such a target */
+    enum disk_format format;
+};
+
+static gboolean
+is_uri(const char *path)
+{
+    return g_strstr_len(path, -1, "://") != NULL;
+}
+
+/* What an interrupted run of the same restore left; NULL without an error when there is none. */
+static struct disk *
+open_unfinished(const struct job *job)
+{
+    if (job->state == NULL || !g_file_test(job->state, G_FILE_TEST_EXISTS))
+        return NULL;
+    auto_ptr(disk) target = disk_open_write(job->path, job->format, NULL);
+    return target != NULL &&
+                   restore_can_resume(job->store, job->set, job->disk->name, target, job->state)
+               ? g_steal_pointer(&target)
+               : NULL;
+}
+
+/* A raw file with another state of the disk, which may have had another size. */
+static struct disk *
+open_older(const struct job *job, const struct stat *status, GError **error)
+{
+    enum disk_format format = job->format;
+    if (format == DISK_FORMAT_AUTO)
+        format = disk_format_probe(job->path, error);
+    if (format == DISK_FORMAT_N)
+        return NULL;
+    if (format == DISK_FORMAT_RAW && S_ISREG(status->st_mode) &&
+        (guint64)status->st_size != job->disk->map.size &&
+        truncate(job->path, (off_t)job->disk->map.size) != 0) {
+        error_set_errno(error, errno, "cannot make %s %" G_GUINT64_FORMAT " bytes long", job->path,
+                        job->disk->map.size);
+        return NULL;
+    }
+    return disk_open_write(job->path, format, error);
+}
+
+/* A file that is there, by --overwrite: what it was, and how long, is of no interest. */
+static struct disk *
+replace(const struct job *job, const struct stat *status, GError **error)
+{
+    if (!S_ISREG(status->st_mode))
+        return disk_open_write(job->path, job->format, error);
+    if (remove(job->path) != 0) {
+        error_set_errno(error, errno, "cannot replace %s", job->path);
+        return NULL;
+    }
+    return disk_create(job->path, job->format, job->disk->map.size, error);
+}
 
 /* The target, open: a new file, or with --incremental, --overwrite or after an interruption what is
  * there. */
 static struct disk *
-open_target(struct session *session, const char *path, guint64 size, const char *state,
-            gboolean *ret_zero, GError **error)
+open_target(struct session *session, const struct job *job, gboolean *ret_zero, GError **error)
 {
-    enum disk_format format = DISK_FORMAT_AUTO;
-    const char *wanted = session_text(session, OPTION_FORMAT);
-    gboolean uri = g_str_has_prefix(path, "nbd"), there = uri;
+    const char *path = job->path;
     struct stat status;
-    if (wanted != NULL && !disk_format_parse(wanted, &format))
-        return error_null(error, SLIPWAY_ERROR_USAGE, "--format %s: no such format", wanted);
-    if (!uri || g_strstr_len(path, -1, "://") == NULL)
-        there = stat(path, &status) == 0;
-    *ret_zero = !there;
-    if (!there)
-        return disk_create(path, format, size, error);
-    gboolean resumable = state != NULL && g_file_test(state, G_FILE_TEST_EXISTS);
-    if (session_flag(session, OPTION_INCREMENTAL) || resumable)
-        return disk_open_write(path, format, error);
-    if (disk_is_device(path) || g_strstr_len(path, -1, "://") != NULL) {
+    *ret_zero = FALSE;
+    if (is_uri(path) || disk_is_device(path)) {
         g_autofree char *question =
             g_strdup_printf("Overwrite everything on %s with the backup?", path);
         return ui_confirm(session_ui(session), question, error)
-                   ? disk_open_write(path, format, error)
+                   ? disk_open_write(path, job->format, error)
                    : NULL;
     }
+    if (stat(path, &status) != 0) {
+        *ret_zero = TRUE;
+        return disk_create(path, job->format, job->disk->map.size, error);
+    }
+    struct disk *target = open_unfinished(job);
+    if (target != NULL)
+        return target;
+    if (session_flag(session, OPTION_INCREMENTAL))
+        return open_older(job, &status, error);
     if (!session_flag(session, OPTION_OVERWRITE))
         return error_null(
             error, SLIPWAY_ERROR_EXISTS,
             "%s exists; --overwrite replaces it, --incremental brings it to the state "
             "of the set",
             path);
-    return disk_open_write(path, format, error);
+    *ret_zero = S_ISREG(status.st_mode);
+    return replace(job, &status, error);
 }
 
 static void
@@ -69,35 +131,33 @@ print_report(struct ui *ui, const char *target, const struct restore_report *rep
 static char *
 state_path(const char *target)
 {
-    return g_strstr_len(target, -1, "://") != NULL || disk_is_device(target)
-               ? NULL
-               : g_strconcat(target, ".slipway-restore", NULL);
+    return is_uri(target) || disk_is_device(target) ? NULL
+                                                    : g_strconcat(target, ".slipway-restore", NULL);
 }
 
 static gboolean
-restore(struct session *session, struct store *store, const struct set *set,
-        const struct set_disk *disk, const char *path, GError **error)
+restore(struct session *session, const struct job *job, GError **error)
 {
     gint64 start = g_get_monotonic_time();
     gboolean zero = FALSE;
-    g_autofree char *state = state_path(path);
-    if (state != NULL && session_flag(session, OPTION_RESTART))
-        remove(state);
-    auto_ptr(disk) target = open_target(session, path, disk->map.size, state, &zero, error);
+    if (job->state != NULL && session_flag(session, OPTION_RESTART))
+        remove(job->state);
+    auto_ptr(disk) target = open_target(session, job, &zero, error);
     if (target == NULL)
         return FALSE;
     struct restore_options options = {
         .threads = arguments_number(session_arguments(session), OPTION_WORKERS, 0),
-        .compare = session_flag(session, OPTION_INCREMENTAL),
+        .compare = session_flag(session, OPTION_INCREMENTAL) && !zero,
         .target_is_zero = zero,
         .skip_damaged = session_flag(session, OPTION_SKIP_DAMAGED),
-        .state_path = state,
+        .state_path = job->state,
         .progress = session_progress(session),
     };
     struct restore_report report = {0};
-    gboolean ok = restore_disk(store, NULL, set, disk->name, target, &options, &report, error);
+    gboolean ok =
+        restore_disk(job->store, NULL, job->set, job->disk->name, target, &options, &report, error);
     if (ok) {
-        print_report(session_ui(session), path, &report, start);
+        print_report(session_ui(session), job->path, &report, start);
         if (report.damage->len > 0)
             ok = error_set(error, SLIPWAY_ERROR_CORRUPT,
                            "the ranges that are listed could not be restored and are not what they "
@@ -110,20 +170,27 @@ restore(struct session *session, struct store *store, const struct set *set,
 static gboolean
 run(struct session *session, GError **error)
 {
-    struct store *store = session_store(session, error);
+    struct job job = {.path = session_operand(session, 2)};
+    const char *name = session_operand(session, 1), *wanted = session_text(session, OPTION_FORMAT);
+    if (wanted != NULL && !disk_format_parse(wanted, &job.format))
+        return error_set(error, SLIPWAY_ERROR_USAGE, "--format %s: no such format", wanted);
+    job.store = session_store(session, error);
     struct set_entry *entry =
-        store != NULL ? store_sets_find(store, session_operand(session, 0), error) : NULL;
+        job.store != NULL ? store_sets_find(job.store, session_operand(session, 0), error) : NULL;
     if (entry == NULL)
         return FALSE;
-    const char *name = session_operand(session, 1);
-    const struct set_disk *disk = set_find_disk(entry->set, name);
-    gboolean ok = disk != NULL;
-    if (!ok)
+    job.set = entry->set;
+    job.disk = set_find_disk(entry->set, name);
+    gboolean ok = job.disk != NULL;
+    if (ok) {
+        job.state = state_path(job.path);
+        ok = restore(session, &job, error);
+    } else {
         error_set(error, SLIPWAY_ERROR_NOT_FOUND,
                   "the set has no disk %s; `slipway backup show %s` lists them", name,
                   session_operand(session, 0));
-    else
-        ok = restore(session, store, entry->set, disk, session_operand(session, 2), error);
+    }
+    g_free(job.state);
     set_entry_free(entry);
     return ok;
 }

@@ -21,6 +21,7 @@ session_free(struct session *session)
     http_cache_free(session->cache);
     http_client_free(session->client);
     trust_store_free(session->trust);
+    store_close(session->store);
     workspace_close(session->workspace);
     for (gsize i = 0; i < OPTION_N; i++)
         secret_free(session->secrets[i]);

@@ -11,6 +11,7 @@
 #include "cli/ui.h"
 #include "esx/image_export.h"
 #include "esx/workspace.h"
+#include "store/store.h"
 
 struct session;
 
@@ -78,3 +79,27 @@ gboolean session_overwrite(struct session *session, const char *output, gboolean
 /* What every export takes from the options; `depots` as given, may be NULL. */
 gboolean session_export(struct session *session, const char *output, struct depot_set *depots,
                         struct image_export *ret, GError **error);
+
+/* ---- The backup half ------------------------------------------------------------------------- */
+
+/* Where the store is: --store, SLIPWAY_STORE, or the default.  Free with g_free(). */
+char *session_store_location(const struct session *session, gboolean *ret_default);
+/* The store, opened with what the options give (a passphrase may be asked for); NULL on failure. */
+struct store *session_store(struct session *session, GError **error);
+/* The same; the default store is made when it is missing, and the user told. */
+struct store *session_store_or_new(struct session *session, GError **error);
+/* A passphrase: from the file that option `id` names, from the environment, or from the terminal,
+ * where a new one (`twice`) is asked for two times.  SLIPWAY_ERROR_USAGE when there is none. */
+const char *session_passphrase(struct session *session, enum option_id id, const char *variable,
+                               gboolean twice, GError **error);
+/* The bytes of a key file. */
+GBytes *session_key_file(const char *path, GError **error);
+
+/* Values of options; TRUE when the option was not given (*ret stays) or is right; else
+ * SLIPWAY_ERROR_USAGE. */
+gboolean session_percent(const struct session *session, enum option_id id, unsigned *ret_tenths,
+                         GError **error);
+gboolean session_rate(const struct session *session, enum option_id id, guint64 *ret_bytes,
+                      GError **error);
+gboolean session_compression(const struct session *session, struct store_config *config,
+                             GError **error);

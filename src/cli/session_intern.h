@@ -15,6 +15,7 @@ struct session {
     gboolean context_ready;
     struct depot_set *depots;
     struct trust_store *trust;
+    struct store *store;
     GPtrArray *entrusted;    /* of char *: URLs; NULL: none was named */
     char *secrets[OPTION_N]; /* by the option that names their file; NULL: not asked for yet */
 };

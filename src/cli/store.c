@@ -2,13 +2,8 @@
 #include "cli/nouns.h"
 
 static const struct verb *const verbs[] = {
-    &verb_store_init,
-    &verb_store_info,
-    &verb_store_check,
-    &verb_store_prune,
-    &verb_store_unlock,
-    &verb_store_key,
-    NULL,
+    &verb_store_init,  &verb_store_info,   &verb_store_check, &verb_store_repair,
+    &verb_store_prune, &verb_store_unlock, &verb_store_key,   NULL,
 };
 
 const struct noun noun_store = {

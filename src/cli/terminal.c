@@ -3,12 +3,14 @@
 
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define WIDTH_DEFAULT 80
 #define WIDTH_MIN 20
 #define WIDTH_MAX 1000
 #define ANSWER_MAX 64
+#define SECRET_LINE_MAX 4096
 
 gboolean
 terminal_is(FILE *stream)
@@ -49,4 +51,27 @@ terminal_ask(const char *question)
     }
     g_strstrip(answer);
     return g_ascii_strcasecmp(answer, "y") == 0 || g_ascii_strcasecmp(answer, "yes") == 0;
+}
+
+char *
+terminal_ask_secret(const char *question)
+{
+    struct termios before, silent;
+    fprintf(stderr, "%s: ", question);
+    fflush(stderr);
+    gboolean can = tcgetattr(STDIN_FILENO, &before) == 0;
+    if (can) {
+        silent = before;
+        silent.c_lflag &= ~(tcflag_t)ECHO;
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    }
+    char line[SECRET_LINE_MAX];
+    char *answer = fgets(line, sizeof line, stdin) != NULL ? g_strdup(line) : NULL;
+    explicit_bzero(line, sizeof line);
+    if (can)
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    fputc('\n', stderr);
+    if (answer != NULL)
+        answer[strcspn(answer, "\r\n")] = '\0';
+    return answer;
 }

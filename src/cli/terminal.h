@@ -13,3 +13,7 @@ gsize terminal_width(FILE *stream);
 
 /* Ask `question` on the terminal; TRUE for yes.  An end of the input is no. */
 gboolean terminal_ask(const char *question);
+
+/* Ask for a secret without showing what is typed; NULL at the end of the input.  Free with
+ * secret_free(). */
+char *terminal_ask_secret(const char *question);

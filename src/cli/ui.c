@@ -89,6 +89,15 @@ ui_print(struct ui *ui, const char *format, ...)
 }
 
 void
+ui_field(struct ui *ui, const char *label, const char *text)
+{
+    if (text == NULL || *text == '\0')
+        return;
+    g_autofree char *head = g_strconcat(label, *label != '\0' ? ":" : "", NULL);
+    ui_print(ui, "%-18s %s\n", head, text);
+}
+
+void
 ui_table(struct ui *ui, const struct table *table, const char *none)
 {
     if (ui->options.json)

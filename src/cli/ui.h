@@ -29,6 +29,8 @@ gboolean ui_json(const struct ui *ui);
 
 /* Text of the result; nothing with --json. */
 void ui_print(struct ui *ui, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* "Label:             text"; nothing for NULL or "", and nothing with --json. */
+void ui_field(struct ui *ui, const char *label, const char *text);
 /* The table, or `none` when it has no row; nothing with --json. */
 void ui_table(struct ui *ui, const struct table *table, const char *none);
 /* As it is, and instead of any JSON object: a manual page, a script. */

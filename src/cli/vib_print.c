@@ -3,21 +3,12 @@
 
 #include "cli/text.h"
 
-void
-vib_print_field(struct ui *ui, const char *label, const char *text)
-{
-    if (text == NULL || *text == '\0')
-        return;
-    g_autofree char *head = g_strconcat(label, *label != '\0' ? ":" : "", NULL);
-    ui_print(ui, "%-18s %s\n", head, text);
-}
-
 static void
 print_relations(struct ui *ui, const char *label, const GArray *relations)
 {
     for (guint i = 0; i < relations->len; i++) {
         g_autofree char *text = relation_text(&g_array_index(relations, struct relation, i));
-        vib_print_field(ui, i == 0 ? label : "", text);
+        ui_field(ui, i == 0 ? label : "", text);
     }
 }
 
@@ -25,7 +16,7 @@ static void
 print_texts(struct ui *ui, const char *label, const GPtrArray *texts)
 {
     for (guint i = 0; i < texts->len; i++)
-        vib_print_field(ui, i == 0 ? label : "", texts->pdata[i]);
+        ui_field(ui, i == 0 ? label : "", texts->pdata[i]);
 }
 
 static void
@@ -35,7 +26,7 @@ print_platforms(struct ui *ui, const struct vib *vib)
         const struct software_platform *platform =
             &g_array_index(vib->software_platforms, struct software_platform, i);
         g_autofree char *text = g_strdup_printf("%s %s", platform->product, platform->version);
-        vib_print_field(ui, i == 0 ? "Platforms" : "", text);
+        ui_field(ui, i == 0 ? "Platforms" : "", text);
     }
 }
 
@@ -53,7 +44,7 @@ print_switches(struct ui *ui, const struct vib *vib)
         {"Overlay", vib->overlay},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(switches); i++)
-        vib_print_field(ui, switches[i].label, switches[i].value ? "yes" : "no");
+        ui_field(ui, switches[i].label, switches[i].value ? "yes" : "no");
 }
 
 static void
@@ -63,7 +54,7 @@ print_payloads(struct ui *ui, const struct vib *vib)
         const struct payload *payload = vib->payloads->pdata[i];
         g_autofree char *size = text_bytes(payload->size);
         g_autofree char *text = g_strdup_printf("%s (%s, %s)", payload->name, payload->type, size);
-        vib_print_field(ui, i == 0 ? "Payloads" : "", text);
+        ui_field(ui, i == 0 ? "Payloads" : "", text);
     }
 }
 
@@ -72,16 +63,16 @@ vib_print(struct ui *ui, const struct vib *vib)
 {
     g_autofree char *size = vib->packed_size > 0 ? text_bytes(vib->packed_size) : NULL;
     g_autofree char *files = g_strdup_printf("%u", vib->files->len);
-    vib_print_field(ui, "Name", vib->name);
-    vib_print_field(ui, "Version", vib->version);
-    vib_print_field(ui, "Vendor", vib->vendor);
-    vib_print_field(ui, "Id", vib->id);
-    vib_print_field(ui, "Type", vib_type_name(vib->type));
-    vib_print_field(ui, "Acceptance", acceptance_title(vib->acceptance));
-    vib_print_field(ui, "Released", vib->release_date);
-    vib_print_field(ui, "Size", size);
-    vib_print_field(ui, "Summary", vib->summary);
-    vib_print_field(ui, "Description", vib->description);
+    ui_field(ui, "Name", vib->name);
+    ui_field(ui, "Version", vib->version);
+    ui_field(ui, "Vendor", vib->vendor);
+    ui_field(ui, "Id", vib->id);
+    ui_field(ui, "Type", vib_type_name(vib->type));
+    ui_field(ui, "Acceptance", acceptance_title(vib->acceptance));
+    ui_field(ui, "Released", vib->release_date);
+    ui_field(ui, "Size", size);
+    ui_field(ui, "Summary", vib->summary);
+    ui_field(ui, "Description", vib->description);
     print_relations(ui, "Depends", vib->depends);
     print_relations(ui, "Conflicts", vib->conflicts);
     print_relations(ui, "Replaces", vib->replaces);
@@ -91,5 +82,5 @@ vib_print(struct ui *ui, const struct vib *vib)
     print_texts(ui, "Tags", vib->tags);
     print_switches(ui, vib);
     print_payloads(ui, vib);
-    vib_print_field(ui, "Files", files);
+    ui_field(ui, "Files", files);
 }

@@ -6,6 +6,3 @@
 #include "esx/vib.h"
 
 void vib_print(struct ui *ui, const struct vib *vib);
-
-/* "Label:        text", nothing for NULL or "". */
-void vib_print_field(struct ui *ui, const char *label, const char *text);

@@ -18,11 +18,11 @@ show_signature(struct session *session, const struct trust_store *trust, struct 
     const struct vib *vib = vib_file_vib(file);
     gboolean good = vib_signature_check(trust, vib_file_descriptor(file), vib_file_signature(file),
                                         vib->acceptance, vib->id, &result, &problem);
-    vib_print_field(ui, "Signature",
-                    !good              ? problem->message
-                    : result.is_signed ? "good"
-                                       : "none, and none needed");
-    vib_print_field(ui, "Signer", result.signer);
+    ui_field(ui, "Signature",
+             !good              ? problem->message
+             : result.is_signed ? "good"
+                                : "none, and none needed");
+    ui_field(ui, "Signer", result.signer);
     json_t *signature = json_object();
     json_object_set_new(signature, "good", json_boolean(good));
     json_object_set_new(signature, "signed", json_boolean(result.is_signed));

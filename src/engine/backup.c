@@ -19,24 +19,42 @@ backup_report_clear(struct backup_report *report)
     report->set = NULL;
 }
 
-/* The set to compare with; NULL without an error when there is none. */
-static struct set_entry *
-find_parent(struct store *store, const struct backup_options *options, gboolean *ret_failed,
-            GError **error)
+/* What is in the store when a run begins. */
+struct past {
+    GPtrArray *sets;    /* of struct set_entry *, oldest first */
+    GPtrArray *damaged; /* of char *: those that cannot be read */
+};
+
+static void
+past_clear(struct past *past)
 {
-    *ret_failed = FALSE;
-    if (options->full)
-        return NULL;
-    if (options->since == NULL)
-        return store_sets_newest(store, options->name, ret_failed, error);
+    g_clear_pointer(&past->sets, g_ptr_array_unref);
+    g_clear_pointer(&past->damaged, g_ptr_array_unref);
+}
+
+/* The set to compare with; TRUE with NULL when there is none. */
+static gboolean
+find_parent(const struct past *past, const struct backup_options *options,
+            const struct set_entry **ret, GError **error)
+{
     struct set_id id;
-    struct set_entry *entry = NULL;
+    *ret = NULL;
+    if (options->full)
+        return TRUE;
+    if (options->since == NULL) {
+        *ret = store_sets_newest(past->sets, options->name);
+        return TRUE;
+    }
     if (!set_id_parse(options->since, &id))
-        error_set(error, SLIPWAY_ERROR_USAGE, "%s: this is not the id of a set", options->since);
-    else
-        entry = store_sets_read(store, &id, error);
-    *ret_failed = entry == NULL;
-    return entry;
+        return error_set(error, SLIPWAY_ERROR_USAGE, "%s: this is not the id of a set",
+                         options->since);
+    for (guint i = 0; i < past->sets->len && *ret == NULL; i++) {
+        const struct set_entry *entry = past->sets->pdata[i];
+        if (memcmp(&entry->set->id, &id, sizeof id) == 0)
+            *ret = entry;
+    }
+    return *ret != NULL || error_set(error, SLIPWAY_ERROR_NOT_FOUND,
+                                     "set %s is not there, or cannot be read", options->since);
 }
 
 /* What was tracked, and also what lies beyond the end of the older disk, or of the new one. */
@@ -193,20 +211,18 @@ run_disk(struct store *store, struct store_writer *writer, const struct backup_o
 
 /* Later than every set of the machine that is there: "the newest" is what changed extents are
  * relative to, and must not be the wrong one because a clock was set back. */
-static gboolean
-choose_time(struct store *store, const struct backup_options *options, gint64 *ret, GError **error)
+static gint64
+choose_time(const struct past *past, const struct backup_options *options)
 {
-    gboolean failed;
     gint64 now = g_get_real_time() / G_USEC_PER_SEC;
-    struct set_entry *newest = store_sets_newest(store, options->name, &failed, error);
-    *ret = newest != NULL ? MAX(now, newest->set->created + 1) : now;
-    if (*ret > now + CLOCK_SLACK)
+    const struct set_entry *newest = store_sets_newest(past->sets, options->name);
+    gint64 time = newest != NULL ? MAX(now, newest->set->created + 1) : now;
+    if (time > now + CLOCK_SLACK)
         progress_warning(options->progress,
                          "the newest set of %s is younger than the clock of this computer says; "
                          "this one is noted as a second younger still. Is the clock right?",
                          options->name);
-    set_entry_free(newest);
-    return !failed;
+    return time;
 }
 
 static void
@@ -226,14 +242,13 @@ describe(struct set *set, const struct backup_options *options, const struct set
 /* All disks, into a set that is not stored yet. */
 static struct set *
 run_disks(struct store *store, struct store_writer *writer, const struct backup_options *options,
-          const struct set_entry *parent, GError **error)
+          const struct past *past, const struct set_entry *parent, GError **error)
 {
     auto_ptr(set) set = set_new();
     struct segment_stats stats = {0};
     gboolean all_tracked = TRUE;
     describe(set, options, parent);
-    if (!choose_time(store, options, &set->created, error))
-        return NULL;
+    set->created = choose_time(past, options);
     for (guint i = 0; i < options->n_sources; i++) {
         struct set_disk *disk = g_new0(struct set_disk, 1);
         gboolean tracked;
@@ -318,58 +333,60 @@ commit(struct store *store, struct store_writer *writer, const struct backup_opt
 }
 
 /* Changed extents count from the newest set.  When a set cannot be read nobody knows whether it is
- * that one, so everything is read.  *ret: the sources to take. */
-static gboolean
-choose_sources(struct store *store, const struct backup_options *options,
-               struct backup_source **ret, GError **error)
+ * that one, so everything is read.  Free with g_free(). */
+static struct backup_source *
+choose_sources(const struct past *past, const struct backup_options *options)
 {
     gboolean tracked = FALSE;
-    *ret = g_memdup2(options->sources, options->n_sources * sizeof **ret);
+    struct backup_source *sources =
+        g_memdup2(options->sources, options->n_sources * sizeof *sources);
     for (guint i = 0; i < options->n_sources; i++)
-        tracked = tracked || options->sources[i].changed != NULL;
-    if (!tracked || options->since != NULL)
-        return TRUE;
-    g_autoptr(GPtrArray) damaged = NULL;
-    g_autoptr(GPtrArray) list = store_sets_list(store, &damaged, error);
-    if (list == NULL)
-        return FALSE;
-    if (damaged->len == 0)
-        return TRUE;
+        tracked = tracked || sources[i].changed != NULL;
+    if (!tracked || options->since != NULL || past->damaged->len == 0)
+        return sources;
     progress_warning(options->progress,
                      "all of the disks is read although lists of changed extents were given: a set "
                      "that is damaged may be the one that they count from: %s",
-                     (const char *)damaged->pdata[0]);
+                     (const char *)past->damaged->pdata[0]);
     for (guint i = 0; i < options->n_sources; i++)
-        (*ret)[i].changed = NULL;
-    return TRUE;
+        sources[i].changed = NULL;
+    return sources;
+}
+
+/* With a writer, which is used up. */
+static gboolean
+run(struct store *store, struct store_writer *writer, const struct past *past,
+    const struct backup_options *given, gint64 start, struct backup_report *report, GError **error)
+{
+    g_autofree struct backup_source *sources = choose_sources(past, given);
+    struct backup_options options = *given;
+    const struct set_entry *parent;
+    options.sources = sources;
+    if (find_parent(past, &options, &parent, error))
+        report->set = run_disks(store, writer, &options, past, parent, error);
+    if (report->set == NULL) {
+        store_writer_abandon(writer);
+        return FALSE;
+    }
+    return commit(store, writer, &options, start, report, error) &&
+           verify(store, &options, parent, report, error);
 }
 
 gboolean
-backup_run(struct store *store, const struct backup_options *given, struct backup_report *report,
+backup_run(struct store *store, const struct backup_options *options, struct backup_report *report,
            GError **error)
 {
     gint64 start = g_get_monotonic_time();
-    gboolean failed;
-    struct backup_options chosen = *given;
-    const struct backup_options *options = &chosen;
-    g_autofree struct backup_source *sources = NULL;
+    struct past past = {0};
     *report = (struct backup_report){.config = *store_config(store)};
     if (!check_options(options, error))
         return FALSE;
-    /* The lease before the older set is looked for: prune cannot doom what is found then. */
+    /* The lease before the older sets are looked for: prune cannot doom what is found then. */
     auto_ptr(store_writer) writer = store_writer_begin(store, error);
-    if (writer == NULL)
-        return FALSE;
-    if (!choose_sources(store, given, &sources, error))
-        return FALSE;
-    chosen.sources = sources;
-    struct set_entry *parent = find_parent(store, options, &failed, error);
-    if (!failed)
-        report->set = run_disks(store, writer, options, parent, error);
-    gboolean ok = report->set != NULL &&
-                  commit(store, g_steal_pointer(&writer), options, start, report, error) &&
-                  verify(store, options, parent, report, error);
-    set_entry_free(parent);
+    gboolean ok = writer != NULL &&
+                  (past.sets = store_sets_list(store, &past.damaged, error)) != NULL &&
+                  run(store, g_steal_pointer(&writer), &past, options, start, report, error);
+    past_clear(&past);
     report->milliseconds = (g_get_monotonic_time() - start) / 1000;
     report->memory = peak_memory();
     return ok;

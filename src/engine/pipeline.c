@@ -304,6 +304,7 @@ start_worker(struct worker *worker, struct pipeline *pipeline)
     segment_tools_init(&worker->tools, pipeline->store, store_writer_locator(pipeline->writer));
     worker->tools.kind = pipeline->input->codec;
     worker->tools.level = pipeline->input->level;
+    worker->tools.writer = pipeline->writer;
     worker->source = chunk_reader_map_source(worker->tools.reader);
     if (pipeline->input->old != NULL)
         worker->cursor = map_cursor_new(pipeline->input->old, &worker->source);

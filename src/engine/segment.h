@@ -63,8 +63,9 @@ struct segment_tools {
     guint64 seed;
     enum codec_kind kind; /* of new data */
     int level;
+    struct store_writer *writer; /* knows which chunks may be the base of a delta; NULL: none may */
 };
-/* `kind` and `level` are the caller's to set. */
+/* `kind`, `level` and `writer` are the caller's to set. */
 void segment_tools_init(struct segment_tools *tools, struct store *store, struct locator *locator);
 void segment_tools_clear(struct segment_tools *tools);
 

@@ -78,9 +78,10 @@ encode_delta(struct segment *segment, struct segment_tools *tools, guint number)
     const guint8 *data = segment->data + entry->block * CHUNK_BLOCK, *base;
     gsize length = (gsize)entry->blocks * CHUNK_BLOCK, base_length;
     struct segment_group group = {.codec = CODEC_ZSTD_DELTA, .first = number, .n = 1};
-    if (old == NULL || tools->kind != CODEC_ZSTD ||
+    if (old == NULL || tools->kind != CODEC_ZSTD || tools->writer == NULL ||
         !chunk_reader_base(tools->reader, &old->id, &group.base, &base, &base_length, NULL) ||
-        base_length == 0 || chunk_id_equal(&group.base, &entry->id))
+        base_length == 0 || chunk_id_equal(&group.base, &entry->id) ||
+        !store_writer_may_base(tools->writer, &group.base))
         return FALSE;
     group.length = codec_encode(tools->codec, CODEC_ZSTD_DELTA, tools->level, data, length, base,
                                 base_length, tools->scratch);

@@ -282,6 +282,47 @@ get_place(struct chunk_reader *reader, const struct place *place)
            chunk_reader_get(reader, wanted->id, wanted->out, wanted->length, &wanted->error);
 }
 
+/* How many of the places are all chunks of one frame, wanted as they lie in it; 0: not so, or the
+ * frame is kept already. */
+static guint
+count_whole(struct chunk_reader *reader, const struct place *places, guint n)
+{
+    const struct pack_table *table = places->location.table;
+    if (table == NULL)
+        return 0;
+    guint number = pack_table_frame_of(table, places->location.slot);
+    const struct pack_frame *frame = &table->frames[number];
+    if (frame->codec == CODEC_ZSTD_DELTA || frame->n_slots > n ||
+        find_kept(reader, table, number) != NULL)
+        return 0;
+    for (guint i = 0; i < frame->n_slots; i++) {
+        const struct pack_slot *slot = &table->slots[frame->first_slot + i];
+        if (places[i].location.table != table || places[i].location.slot != frame->first_slot + i ||
+            places[i].wanted->length != slot->length ||
+            places[i].wanted->out != places->wanted->out + slot->offset)
+            return 0;
+    }
+    return frame->n_slots;
+}
+
+/* Decompressed to where it is wanted, which saves a copy of all that is read. */
+static gboolean
+get_whole(struct chunk_reader *reader, const struct place *places, guint n)
+{
+    const struct pack_table *table = places->location.table;
+    guint number = pack_table_frame_of(table, places->location.slot);
+    make_room(&reader->stored, &reader->stored_room, table->frames[number].stored_length);
+    if (!pack_read_frame(store_repo(reader->store), table, number, store_key_of(reader->store),
+                         reader->codec, NULL, 0, reader->stored, places->wanted->out, NULL))
+        return FALSE;
+    for (guint i = 0; i < n; i++) {
+        const struct chunk_wanted *wanted = places[i].wanted;
+        if (!check_id(reader, table, wanted->id, wanted->out, wanted->length, NULL))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean
 chunk_reader_get_all(struct chunk_reader *reader, struct chunk_wanted *wanted, guint n)
 {
@@ -291,11 +332,17 @@ chunk_reader_get_all(struct chunk_reader *reader, struct chunk_wanted *wanted, g
         places[i].wanted = &wanted[i];
         locator_find(reader->locator, wanted[i].id, 0, &places[i].location, NULL);
     }
-    qsort(places, n, sizeof *places, compare_places);
-    for (guint i = 0; i < n; i++) {
+    if (n > 0)
+        qsort(places, n, sizeof *places, compare_places);
+    for (guint i = 0, whole; i < n; i += MAX(whole, 1)) {
+        whole = count_whole(reader, &places[i], n - i);
+        if (whole > 0 && get_whole(reader, &places[i], whole))
+            continue;
+        whole = 1;
         ok = get_place(reader, &places[i]) && ok;
-        location_clear(&places[i].location);
     }
+    for (guint i = 0; i < n; i++)
+        location_clear(&places[i].location);
     return ok;
 }
 

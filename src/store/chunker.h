@@ -4,9 +4,10 @@
  * Within a segment: a block that is all zeros belongs to no chunk.  A chunk begins at the first
  * block after such a block, after another chunk, or at the segment's start; it ends before the next
  * zero block, at the segment's end, at CHUNK_MAX, or, once it has CHUNK_MIN, after a block whose
- * XXH3-64 (with the store's seed) has its low CHUNKER_BITS bits zero.  So where a chunk ends depends on
- * nothing but the bytes from its beginning on: whoever knows that a chunk begins at a place can go
- * on from there (chunker_cut()) and finds the same cuts as whoever scans the whole segment. */
+ * XXH3-64 (with the store's seed) has its low CHUNKER_BITS bits zero.  So where a chunk ends
+ * depends on nothing but the bytes from its beginning on: whoever knows that a chunk begins at a
+ * place can go on from there (chunker_cut()) and finds the same cuts as whoever scans the whole
+ * segment. */
 #pragma once
 
 #include "store/chunk.h"

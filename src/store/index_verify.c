@@ -90,6 +90,28 @@ read_section(struct reading *reading, guint64 n, gsize row, gboolean *ordered, G
     return TRUE;
 }
 
+/* A header counts, and its version, only when all bytes are those that were written. */
+static gboolean
+refuse_header(struct reading *reading, guint64 size, const guint8 *digest, GError *why,
+              GError **error)
+{
+    guint8 found[OBJECT_HASH_SIZE];
+    g_autoptr(GError) owned = why;
+    object_hash_update(reading->hash, reading->piece, INDEX_HEADER_SIZE);
+    for (guint64 left = size - INDEX_HEADER_SIZE - OBJECT_HASH_SIZE; left > 0;) {
+        gsize now = (gsize)MIN(left, PIECE);
+        if (!read_piece(reading, now, error))
+            return FALSE;
+        object_hash_update(reading->hash, reading->piece, now);
+        left -= now;
+    }
+    object_hash_finish(reading->hash, found);
+    if (memcmp(found, digest, sizeof found) != 0)
+        return damaged(reading, "its bytes are not those that gave it its name", error);
+    g_propagate_prefixed_error(error, g_steal_pointer(&owned), "%s: ", repo_label(reading->repo));
+    return FALSE;
+}
+
 static gboolean
 read_object(struct reading *reading, guint64 size, const guint8 *digest, GError **error)
 {
@@ -97,10 +119,9 @@ read_object(struct reading *reading, guint64 size, const guint8 *digest, GError 
         return damaged(reading, "no index has its length", error);
     if (!read_piece(reading, INDEX_HEADER_SIZE, error))
         return FALSE;
-    if (!index_header_parse(reading->piece, size, reading->object, &reading->header, error)) {
-        g_prefix_error(error, "%s: ", repo_label(reading->repo));
-        return FALSE;
-    }
+    GError *why = NULL;
+    if (!index_header_parse(reading->piece, size, reading->object, &reading->header, &why))
+        return refuse_header(reading, size, digest, why, error);
     object_hash_update(reading->hash, reading->piece, INDEX_HEADER_SIZE);
     gboolean ordered = TRUE;
     if (!read_section(reading, reading->header.n_packs, INDEX_NAME_ROW, &ordered, error) ||

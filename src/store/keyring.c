@@ -4,7 +4,9 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "store/keyring_slot.h"
+#include "store/object_parity.h"
 #include "store/recovery_key.h"
+#include "store/store.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
@@ -96,6 +98,18 @@ new_slot(enum keyring_kind kind, const char *label, GError **error)
 }
 
 /* `secret` is bytes here, also of a recovery key. */
+/* Before there is a store nobody knows; store_init() sees to it. */
+static gboolean
+put_slot(struct repo *repo, const char *name, GBytes *object, GError **error)
+{
+    struct store_config config;
+    gsize length;
+    const void *data = g_bytes_get_data(object, &length);
+    gboolean parity = store_read_config(repo, &config, NULL) && config.parity > 0;
+    return (!parity || object_parity_put(repo, name, data, length, error)) &&
+           repo_put(repo, name, data, length, error);
+}
+
 static gboolean
 add_slot(struct repo *repo, const struct store_key *key, enum keyring_kind kind, const void *secret,
          gsize length, const char *label, char **ret_id, GError **error)
@@ -105,8 +119,7 @@ add_slot(struct repo *repo, const struct store_key *key, enum keyring_kind kind,
         return FALSE;
     g_autoptr(GBytes) object = keyring_secret_format(slot, error);
     g_autofree char *name = g_strconcat(FOLDER, slot->about->id, NULL);
-    if (object == NULL ||
-        !repo_put(repo, name, g_bytes_get_data(object, NULL), g_bytes_get_size(object), error))
+    if (object == NULL || !put_slot(repo, name, object, error))
         return FALSE;
     if (ret_id != NULL)
         *ret_id = g_strdup(slot->about->id);
@@ -155,7 +168,7 @@ load_slot(struct repo *repo, const char *name, GPtrArray *slots, GPtrArray *dama
 {
     const char *id = name + strlen(FOLDER);
     g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) object = repo_read_all(repo, name, KEYRING_SLOT_MAX, &local);
+    g_autoptr(GBytes) object = object_parity_read(repo, name, KEYRING_SLOT_MAX, &local);
     if (object == NULL && !g_error_matches(local, SLIPWAY_ERROR, SLIPWAY_ERROR_LIMIT)) {
         if (g_error_matches(local, SLIPWAY_ERROR, SLIPWAY_ERROR_NOT_FOUND))
             return TRUE;
@@ -298,5 +311,5 @@ keyring_remove(struct repo *repo, const char *id, GError **error)
                          "another one first",
                          repo_label(repo), id);
     g_autofree char *name = g_strconcat(FOLDER, id, NULL);
-    return repo_remove(repo, name, error);
+    return repo_remove(repo, name, error) && object_parity_remove(repo, name, error);
 }

@@ -2,15 +2,16 @@
 #include "store/locator.h"
 
 #include "base/error.h"
+#include "store/recent_chunks.h"
 
 /* Tables in the order of their use, the last one first. */
 struct locator {
     struct store *store;
     struct chunk_index *index;
-    GHashTable *avoid; /* borrowed */
-    GMutex lock;       /* of what follows */
-    GHashTable *links; /* struct pack_name * of the table -> GList * in `order` */
-    GQueue order;      /* of struct pack_table * */
+    struct recent_chunks *added; /* chunks of packs that no index lists; NULL: none */
+    GMutex lock;                 /* of what follows */
+    GHashTable *links;           /* struct pack_name * of the table -> GList * in `order` */
+    GQueue order;                /* of struct pack_table * */
     gsize memory;
 };
 
@@ -38,6 +39,8 @@ locator_free(struct locator *locator)
     g_queue_clear_full(&locator->order, (GDestroyNotify)pack_table_unref);
     g_mutex_clear(&locator->lock);
     chunk_index_free(locator->index);
+    if (locator->added != NULL)
+        recent_chunks_free(locator->added);
     g_free(locator);
 }
 
@@ -48,9 +51,11 @@ locator_index(struct locator *locator)
 }
 
 void
-locator_avoid(struct locator *locator, GHashTable *packs)
+locator_add(struct locator *locator, const struct pack_table *table)
 {
-    locator->avoid = packs;
+    if (locator->added == NULL)
+        locator->added = recent_chunks_new();
+    recent_chunks_add(locator->added, &table->name, table->n_slots, table->slots);
 }
 
 static struct pack_table *
@@ -127,8 +132,6 @@ locator_check(struct locator *locator, const struct chunk_candidate *candidate,
               const struct chunk_id *id, struct location *ret, GError **ret_trouble)
 {
     *ret = (struct location){0};
-    if (locator->avoid != NULL && g_hash_table_contains(locator->avoid, &candidate->pack))
-        return FALSE;
     g_autoptr(GError) local = NULL;
     auto_ptr(pack_table) table = locator_table(locator, &candidate->pack, &local);
     if (table == NULL && ret_trouble != NULL) {
@@ -170,7 +173,10 @@ locator_find(struct locator *locator, const struct chunk_id *id, guint nth, stru
 {
     struct search search = {locator, id, nth, ret, ret_trouble};
     *ret = (struct location){0};
-    return chunk_index_search(locator->index, chunk_id_fingerprint(id), try_candidate, &search);
+    guint64 fingerprint = chunk_id_fingerprint(id);
+    return chunk_index_search(locator->index, fingerprint, try_candidate, &search) ||
+           (locator->added != NULL &&
+            recent_chunks_search(locator->added, fingerprint, try_candidate, &search));
 }
 
 gboolean

@@ -17,8 +17,8 @@ AUTO_PTR_DEFINE(locator, locator_free)
 
 struct chunk_index *locator_index(struct locator *locator);
 
-/* Treat these packs (a set of struct pack_name *, borrowed; NULL: none) as not there. */
-void locator_avoid(struct locator *locator, GHashTable *packs);
+/* Search this pack too, which no index lists.  Before other threads use the locator. */
+void locator_add(struct locator *locator, const struct pack_table *table);
 
 /* The table of a pack; a reference. */
 struct pack_table *locator_table(struct locator *locator, const struct pack_name *pack,

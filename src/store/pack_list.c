@@ -8,6 +8,7 @@
 
 #define OBJECT_MAX (SEAL_PAYLOAD_MAX + SEAL_OVERHEAD)
 #define NAMES_MAX 100000u /* of packs or chunks in one object: what fits its payload */
+#define LOST_PART 50000u  /* chunks in one object that is written */
 
 static json_t *
 load_sealed(struct store *store, enum seal_kind kind, const char *name, GError **error)
@@ -255,12 +256,10 @@ lost_list(struct store *store, GError **error)
     return g_steal_pointer(&set);
 }
 
-gboolean
-lost_put(struct store *store, GHashTable *chunks, GError **error)
+static gboolean
+put_part(struct store *store, GHashTable *chunks, GError **error)
 {
     char id[STORE_ID_TEXT];
-    if (g_hash_table_size(chunks) == 0)
-        return TRUE;
     if (!store_random_id(id, error))
         return FALSE;
     g_autofree char *name = g_strdup_printf("lost/%s", id);
@@ -269,6 +268,24 @@ lost_put(struct store *store, GHashTable *chunks, GError **error)
     gboolean ok = put_sealed(store, SEAL_LOST, name, json, error);
     json_decref(json);
     return ok;
+}
+
+gboolean
+lost_put(struct store *store, GHashTable *chunks, GError **error)
+{
+    g_autoptr(GHashTable) part = g_hash_table_new(chunk_id_hash, chunk_id_equal_func);
+    GHashTableIter iter;
+    gpointer id;
+    g_hash_table_iter_init(&iter, chunks);
+    while (g_hash_table_iter_next(&iter, &id, NULL)) {
+        g_hash_table_add(part, id);
+        if (g_hash_table_size(part) < LOST_PART)
+            continue;
+        if (!put_part(store, part, error))
+            return FALSE;
+        g_hash_table_remove_all(part);
+    }
+    return g_hash_table_size(part) == 0 || put_part(store, part, error);
 }
 
 /* The new one first: a crash in between leaves too much, never too little. */

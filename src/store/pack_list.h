@@ -28,7 +28,7 @@ GPtrArray *doomed_list(struct store *store, GError **error);
 
 /* A set of struct chunk_id *: everything that any `lost` object names. */
 GHashTable *lost_list(struct store *store, GError **error);
-/* Put one that names `chunks` (a set of struct chunk_id *); does nothing when it is empty. */
+/* Put what names `chunks` (a set of struct chunk_id *), in as many objects as it takes. */
 gboolean lost_put(struct store *store, GHashTable *chunks, GError **error);
-/* Remove all of them and put one for `chunks`. */
+/* Remove all of them and put those for `chunks`. */
 gboolean lost_replace(struct store *store, GHashTable *chunks, GError **error);

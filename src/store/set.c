@@ -35,15 +35,22 @@ free_disk(gpointer data)
 }
 
 struct set *
-set_new(void)
+set_new_blank(void)
 {
     struct set *set = g_new0(struct set, 1);
+    set->disks = g_ptr_array_new_with_free_func(free_disk);
+    set->tags = g_ptr_array_new_with_free_func(g_free);
+    return set;
+}
+
+struct set *
+set_new(void)
+{
+    struct set *set = set_new_blank();
     g_autoptr(GError) error = NULL;
     /* Without random bytes no program is safe to go on; Linux always has them. */
     if (!store_random(set->id.bytes, sizeof set->id.bytes, &error))
         g_error("%s", error->message);
-    set->disks = g_ptr_array_new_with_free_func(free_disk);
-    set->tags = g_ptr_array_new_with_free_func(g_free);
     return set;
 }
 

@@ -30,7 +30,7 @@ struct set_disk {
     char *name;   /* "disk0", or what the hypervisor calls it */
     char *source; /* where it was read from, for people */
     struct map map;
-    guint64 data;    /* bytes that are not zero, in `chunks` chunks */
+    guint64 data; /* bytes that are not zero, in `chunks` chunks */
     guint64 chunks;
     char *change_id; /* of the hypervisor's change tracking; NULL */
 };
@@ -68,7 +68,8 @@ struct set_flags {
     char *verified_words; /* what was wrong; NULL */
 };
 
-struct set *set_new(void); /* with a new random id */
+struct set *set_new(void);       /* with a new random id */
+struct set *set_new_blank(void); /* with an id of zeros, to be filled in */
 void set_free(struct set *set);
 AUTO_PTR_DEFINE(set, set_free)
 struct set_disk *set_find_disk(const struct set *set, const char *name);

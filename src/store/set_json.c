@@ -256,7 +256,7 @@ check_version(const json_t *json, GError **error)
 struct set *
 set_from_json(const json_t *json, GError **error)
 {
-    auto_ptr(set) set = set_new();
+    auto_ptr(set) set = set_new_blank();
     set->has_parent = json_object_get(json, "parent") != NULL;
     gboolean ok = check_version(json, error) && get_id(json, "id", &set->id, error) &&
                   get_name(json, &set->name, error) &&

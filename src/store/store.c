@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include "base/error.h"
+#include "store/object_parity.h"
 #include "store/retention.h"
 #include "store/seal.h"
 
@@ -110,7 +111,7 @@ gboolean
 store_read_config(struct repo *repo, struct store_config *ret, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) object = repo_read_all(repo, CONFIG_OBJECT, CONFIG_MAX, &local);
+    g_autoptr(GBytes) object = object_parity_read(repo, CONFIG_OBJECT, CONFIG_MAX, &local);
     if (object == NULL && g_error_matches(local, SLIPWAY_ERROR, SLIPWAY_ERROR_NOT_FOUND))
         return error_set(error, SLIPWAY_ERROR_NOT_FOUND,
                          "there is no store in %s; `slipway store init` makes one",
@@ -168,6 +169,38 @@ check_empty(struct repo *repo, GError **error)
     return TRUE;
 }
 
+/* Slots that were added before there was a store. */
+static gboolean
+put_key_parity(struct repo *repo, GError **error)
+{
+    g_autoptr(GPtrArray) keys = repo_list(repo, "keys", error);
+    gboolean ok = keys != NULL;
+    for (guint i = 0; ok && i < keys->len; i++) {
+        const struct repo_entry *entry = keys->pdata[i];
+        g_autoptr(GBytes) object = repo_read_all(repo, entry->name, CONFIG_MAX, error);
+        ok = object != NULL && object_parity_put(repo, entry->name, g_bytes_get_data(object, NULL),
+                                                 g_bytes_get_size(object), error);
+    }
+    return ok;
+}
+
+/* Parity first: what is listed is complete. */
+static gboolean
+put_config(struct store *store, const struct store_config *config, gboolean replace, GError **error)
+{
+    gsize length;
+    g_autoptr(GBytes) object = seal_config(config, error);
+    if (object == NULL)
+        return FALSE;
+    const void *data = g_bytes_get_data(object, &length);
+    if (config->parity > 0 && !object_parity_put(store->repo, CONFIG_OBJECT, data, length, error))
+        return FALSE;
+    if (!(replace ? repo_replace : repo_put)(store->repo, CONFIG_OBJECT, data, length, error))
+        return FALSE;
+    /* That of an older one would be no help. */
+    return config->parity > 0 || object_parity_remove(store->repo, CONFIG_OBJECT, error);
+}
+
 struct store *
 store_init(struct repo *repo, const struct store_config *config, struct store_key *key,
            GError **error)
@@ -178,9 +211,8 @@ store_init(struct repo *repo, const struct store_config *config, struct store_ke
     store->config.created = g_get_real_time() / G_USEC_PER_SEC;
     if (!check_empty(repo, error) || !store_random_id(store->config.id, error))
         return NULL;
-    g_autoptr(GBytes) object = seal_config(&store->config, error);
-    if (object == NULL || !repo_put(repo, CONFIG_OBJECT, g_bytes_get_data(object, NULL),
-                                    g_bytes_get_size(object), error))
+    if ((config->parity > 0 && !put_key_parity(repo, error)) ||
+        !put_config(store, &store->config, FALSE, error))
         return NULL;
     return g_steal_pointer(&store);
 }
@@ -247,9 +279,7 @@ store_set_config(struct store *store, const struct store_config *config, GError 
     g_strlcpy(next.id, store->config.id, sizeof next.id);
     next.created = store->config.created;
     next.encrypted = store->config.encrypted;
-    g_autoptr(GBytes) object = seal_config(&next, error);
-    if (object == NULL || !repo_replace(store->repo, CONFIG_OBJECT, g_bytes_get_data(object, NULL),
-                                        g_bytes_get_size(object), error))
+    if (!put_config(store, &next, TRUE, error))
         return FALSE;
     store->config = next;
     return TRUE;

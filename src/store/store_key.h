@@ -22,9 +22,9 @@ struct store_key *store_key_generate(GError **error);
 void store_key_free(struct store_key *key);
 AUTO_PTR_DEFINE(store_key, store_key_free)
 
-const guint8 *store_key_secret(const struct store_key *key);  /* STORE_KEY_SIZE bytes */
-const guint8 *store_key_id_key(const struct store_key *key);  /* names chunks; NULL for NULL */
-guint64 store_key_chunker_seed(const struct store_key *key);  /* 0 for NULL */
+const guint8 *store_key_secret(const struct store_key *key); /* STORE_KEY_SIZE bytes */
+const guint8 *store_key_id_key(const struct store_key *key); /* names chunks; NULL for NULL */
+guint64 store_key_chunker_seed(const struct store_key *key); /* 0 for NULL */
 
 /* AES-256-GCM over one object: a key for this object alone, derived from its random salt and its
  * kind, and a counter as nonce, so that no nonce repeats.  One cipher belongs to one thread at a

@@ -2,6 +2,7 @@
 #include "store/store_sets.h"
 
 #include "base/error.h"
+#include "store/object_parity.h"
 
 #include <string.h>
 
@@ -58,8 +59,9 @@ read_flags(struct store *store, const struct set_id *id, struct set_flags *ret, 
     return ok;
 }
 
-struct set_entry *
-store_sets_read(struct store *store, const struct set_id *id, GError **error)
+/* With `flags` FALSE there is no object of flags. */
+static struct set_entry *
+read_entry(struct store *store, const struct set_id *id, gboolean flags, GError **error)
 {
     g_autofree char *name = object_name("sets", id);
     g_autofree char *label = g_strdup_printf("%s: %s", store_label(store), name);
@@ -73,10 +75,16 @@ store_sets_read(struct store *store, const struct set_id *id, GError **error)
                           label);
     struct set_entry *entry = g_new0(struct set_entry, 1);
     entry->set = g_steal_pointer(&set);
-    if (read_flags(store, id, &entry->flags, error))
+    if (!flags || read_flags(store, id, &entry->flags, error))
         return entry;
     set_entry_free(entry);
     return NULL;
+}
+
+struct set_entry *
+store_sets_read(struct store *store, const struct set_id *id, GError **error)
+{
+    return read_entry(store, id, TRUE, error);
 }
 
 static gboolean
@@ -95,10 +103,27 @@ compare_age(gconstpointer left, gconstpointer right)
     return memcmp(&a->id, &b->id, sizeof a->id);
 }
 
+static GHashTable *
+list_flagged(struct store *store, GError **error)
+{
+    g_autoptr(GPtrArray) objects = repo_list(store_repo(store), "flags", error);
+    if (objects == NULL)
+        return NULL;
+    GHashTable *ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < objects->len; i++) {
+        const struct repo_entry *object = objects->pdata[i];
+        g_hash_table_add(ids, g_strdup(object->name + strlen("flags/")));
+    }
+    return ids;
+}
+
 GPtrArray *
 store_sets_list(struct store *store, GPtrArray **ret_damaged, GError **error)
 {
-    g_autoptr(GPtrArray) objects = repo_list(store_repo(store), "sets", error);
+    /* Most sets have no flags: those that have are found at once. */
+    g_autoptr(GHashTable) flagged = list_flagged(store, error);
+    g_autoptr(GPtrArray) objects =
+        flagged != NULL ? repo_list(store_repo(store), "sets", error) : NULL;
     if (objects == NULL)
         return NULL;
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)set_entry_free);
@@ -109,7 +134,8 @@ store_sets_list(struct store *store, GPtrArray **ret_damaged, GError **error)
         if (!parse_object(object->name, &id))
             continue;
         g_autoptr(GError) local = NULL;
-        struct set_entry *entry = store_sets_read(store, &id, &local);
+        gboolean flags = g_hash_table_contains(flagged, object->name + strlen("sets/"));
+        struct set_entry *entry = read_entry(store, &id, flags, &local);
         if (entry != NULL) {
             g_ptr_array_add(list, entry);
         } else if (ret_damaged != NULL &&
@@ -263,16 +289,11 @@ store_sets_find(struct store *store, const char *text, GError **error)
                                        : "");
 }
 
-struct set_entry *
-store_sets_newest(struct store *store, const char *name, gboolean *ret_failed, GError **error)
+const struct set_entry *
+store_sets_newest(GPtrArray *list, const char *name)
 {
-    g_autoptr(GPtrArray) damaged = NULL;
-    g_autoptr(GPtrArray) list = store_sets_list(store, &damaged, error);
-    *ret_failed = list == NULL;
-    if (list == NULL)
-        return NULL;
     gint found = newest_of(list, name, G_MAXINT64);
-    return found >= 0 ? steal(list, (guint)found) : NULL;
+    return found >= 0 ? list->pdata[found] : NULL;
 }
 
 /* ---- Changes --------------------------------------------------------------------------------- */
@@ -288,8 +309,13 @@ store_sets_put_flags(struct store *store, const struct set_id *id, const struct 
         seal_close(SEAL_FLAGS, store_key_of(store), text, strlen(text), error);
     free(text);
     json_decref(json);
-    return object != NULL && repo_replace(store_repo(store), name, g_bytes_get_data(object, NULL),
-                                          g_bytes_get_size(object), error);
+    if (object == NULL)
+        return FALSE;
+    gsize length;
+    const void *data = g_bytes_get_data(object, &length);
+    return (store_config(store)->parity == 0 ||
+            object_parity_put(store_repo(store), name, data, length, error)) &&
+           repo_replace(store_repo(store), name, data, length, error);
 }
 
 /* The set first: flags without a set mean nothing. */
@@ -297,6 +323,7 @@ gboolean
 store_sets_remove(struct store *store, const struct set_id *id, GError **error)
 {
     g_autofree char *set = object_name("sets", id), *flags = object_name("flags", id);
-    return repo_remove(store_repo(store), set, error) &&
-           repo_remove(store_repo(store), flags, error);
+    struct repo *repo = store_repo(store);
+    return repo_remove(repo, set, error) && repo_remove(repo, flags, error) &&
+           object_parity_remove(repo, set, error) && object_parity_remove(repo, flags, error);
 }

@@ -24,9 +24,8 @@ struct set_entry *store_sets_read(struct store *store, const struct set_id *id, 
  * several are meant. */
 struct set_entry *store_sets_find(struct store *store, const char *text, GError **error);
 
-/* The newest set of a machine, or NULL without an error. */
-struct set_entry *store_sets_newest(struct store *store, const char *name, gboolean *ret_failed,
-                                    GError **error);
+/* The newest set of a machine in a list, or NULL; borrowed. */
+const struct set_entry *store_sets_newest(GPtrArray *list, const char *name);
 
 gboolean store_sets_put_flags(struct store *store, const struct set_id *id,
                               const struct set_flags *flags, GError **error);

@@ -2,13 +2,14 @@
 #include "store/store_writer.h"
 
 #include "base/error.h"
+#include "store/object_parity.h"
 #include "store/pack_list.h"
 #include "store/recent_chunks.h"
 
 #include <string.h>
 
 /* Chunks after which an index object is put in the middle of a run: bounds what `recent` takes. */
-#define RECENT_MAX (1u << 20)
+#define RECENT_MAX ((1u << 19) - PACK_CHUNKS_MAX)
 /* Bytes of nodes that are compressed together. */
 #define NODE_GROUP (64u << 10)
 #define NODE_GROUP_CHUNKS 1024u
@@ -120,7 +121,6 @@ store_writer_begin(struct store *store, GError **error)
         (writer->doomed = load_doomed(store, error)) != NULL &&
         (writer->lost = lost_list(store, error)) != NULL &&
         (writer->locator = locator_new(store, error)) != NULL) {
-        locator_avoid(writer->locator, writer->doomed);
         writer->index = index_writer_new(lease_id(writer->lease));
         return writer;
     }
@@ -136,18 +136,37 @@ store_writer_locator(struct store_writer *writer)
 
 /* ---- What is there --------------------------------------------------------------------------- */
 
+/* What is in a doomed pack may be read (an older set that has it will save it), but a new set must
+ * not rely on it. */
+static gboolean
+is_doomed(const struct store_writer *writer, const struct location *location)
+{
+    return g_hash_table_contains(writer->doomed, &location->table->name);
+}
+
+gboolean
+store_writer_may_base(struct store_writer *writer, const struct chunk_id *id)
+{
+    struct location location;
+    gboolean ok = FALSE;
+    if (g_hash_table_contains(writer->lost, id))
+        return FALSE;
+    for (guint nth = 0; !ok && locator_find(writer->locator, id, nth, &location, NULL); nth++) {
+        ok = !location_is_delta(&location, NULL) && !is_doomed(writer, &location);
+        location_clear(&location);
+    }
+    return ok;
+}
+
 /* A delta whose base is gone or doomed is no use: nothing but a set's map keeps a base alive. */
 static gboolean
 is_whole(struct store_writer *writer, struct location *location)
 {
     struct chunk_id base;
-    gboolean delta = location_is_delta(location, &base), ok = !delta;
+    gboolean doomed = is_doomed(writer, location);
+    gboolean delta = location_is_delta(location, &base);
     location_clear(location);
-    for (guint nth = 0; !ok && locator_find(writer->locator, &base, nth, location, NULL); nth++) {
-        ok = !location_is_delta(location, NULL);
-        location_clear(location);
-    }
-    return ok && (!delta || !g_hash_table_contains(writer->lost, &base));
+    return !doomed && (!delta || store_writer_may_base(writer, &base));
 }
 
 static gboolean
@@ -418,7 +437,6 @@ check_presence(struct store_writer *writer, const struct set *set, GError **erro
     writer->doomed = load_doomed(writer->store, error);
     if (writer->doomed == NULL || (writer->locator = locator_new(writer->store, error)) == NULL)
         return FALSE;
-    locator_avoid(writer->locator, writer->doomed);
     auto_ptr(chunk_reader) reader = chunk_reader_new(writer->store, writer->locator);
     struct presence presence = {
         writer, g_hash_table_new_full(chunk_id_hash, chunk_id_equal_func, g_free, NULL)};
@@ -460,9 +478,14 @@ put_set(struct store_writer *writer, struct set *set, GError **error)
     char text[SET_ID_TEXT];
     g_autofree char *name = g_strdup_printf("sets/%s", set_id_format(&set->id, text));
     g_autoptr(GBytes) object = set_seal(set, store_key_of(writer->store), error);
-    if (object == NULL || !lease_check(writer->lease, error) ||
-        !repo_put(store_repo(writer->store), name, g_bytes_get_data(object, NULL),
-                  g_bytes_get_size(object), error))
+    if (object == NULL)
+        return FALSE;
+    struct repo *repo = store_repo(writer->store);
+    gsize length;
+    const void *data = g_bytes_get_data(object, &length);
+    if ((store_config(writer->store)->parity > 0 &&
+         !object_parity_put(repo, name, data, length, error)) ||
+        !lease_check(writer->lease, error) || !repo_put(repo, name, data, length, error))
         return FALSE;
     g_autoptr(GError) local = NULL;
     if (lease_check(writer->lease, &local) && check_parent(writer, set, &local))
@@ -471,7 +494,8 @@ put_set(struct store_writer *writer, struct set *set, GError **error)
         check_presence(writer, set, error))
         return TRUE;
     g_clear_error(error);
-    repo_remove(store_repo(writer->store), name, NULL);
+    repo_remove(repo, name, NULL);
+    object_parity_remove(repo, name, NULL);
     return error_set(error, SLIPWAY_ERROR_BUSY, "%s", local->message);
 }
 

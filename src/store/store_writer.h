@@ -19,6 +19,9 @@ struct locator *store_writer_locator(struct store_writer *writer);
 /* Is this chunk there, or was it given to store_writer_claim() in this run?  Chunks of packs that
  * prune has doomed, and lost ones, are not there.  Any thread. */
 gboolean store_writer_known(struct store_writer *writer, const struct chunk_id *id);
+/* May a new delta rely on this chunk?  Only a copy that is no delta, and that stays, is a base: one
+ * that is known may have none.  Any thread. */
+gboolean store_writer_may_base(struct store_writer *writer, const struct chunk_id *id);
 /* TRUE when `store check` found that this chunk is damaged: it must be read from the source again.
  * Any thread. */
 gboolean store_writer_lost(struct store_writer *writer, const struct chunk_id *id);
