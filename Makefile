@@ -1,8 +1,9 @@
 # A thin front of Meson; HACKING.md tells the rest.
 BUILD ?= build
 ASAN  ?= build-asan
+TSAN  ?= build-tsan
 
-.PHONY: all demo test bench install clean
+.PHONY: all demo test bench bench-backup install clean
 
 all:
 	tools/install-packages build
@@ -19,12 +20,17 @@ test:
 	tools/install-packages test
 	tools/run-tests
 
+# Measure everything, for half an hour; bench/README.md tells what.
 bench:
 	tools/install-packages bench
-	bench/run
+	bench/all
+
+bench-backup:
+	tools/install-packages bench
+	bench/backup
 
 install: all
 	meson install -C $(BUILD)
 
 clean:
-	rm -rf $(BUILD) $(ASAN) build-fuzz out
+	rm -rf $(BUILD) $(ASAN) $(TSAN) build-bench build-fuzz out

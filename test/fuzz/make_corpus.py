@@ -1013,10 +1013,435 @@ def workspace(_authority):
     yield 'profile-bad', parts([('profiles/a.xml', b'<x/>')])
 
 
-TARGETS = (boot_cfg, bulletin, depot, depot_index, descriptor, descriptor_splice, http_cache, imgdb,
-           inflate, isolinux_cfg, known_depots, partial_file, profile, recipe, recipe_lock,
-           signature, trust_file, upgrade_metadata, url, version, vib_file, visor_tar, workspace,
-           zip)
+# 600 bytes, and frames that the program made of them; the delta against those from 100 to 500.
+CODEC_PLAIN = bytes(b'slipway keeps disks, '[(i * i // 7 + i) % 21] for i in range(600))
+CODEC_ZSTD = base64.b64decode(
+    'KLUv/QAAxQIAgkgSDsA1B/YSIcVvqn6Zf5kBjIjgViD0pjzeC22cOUaVKSO4U2LhtGbBJRHU0WvqxgVI7KC8OpRDeAe0'
+    'm0hfjZRs+NAm+eOxcw2g7AMAFLaYejfBvViBGQ==')
+CODEC_LZ4 = base64.b64decode(
+    '81lzbGl3eWtwZGsgcCBwc3NhZXNsIGRzIGRsZWthZGlwc2UgZXNwbCB3c2tzIGEsc2EgZGtpcyBrd3NrIGUgd2lzLGtz'
+    'aWRkZGRkaXNrLHNpdyBlIGtzd2sgc2lrZCBhcyxhIHNrc3cgbEoA/xVpZGFrZWxkIHNkIGxzZWFzc3AgcCBrZHBreXdp'
+    'bHMgLCwsLCCTAP+uUGRrIHAg')
+CODEC_DELTA = base64.b64decode('KLUv/QAAbQAAAANAAIcWUyFRQ8FLKg==')
+
+
+def zstd_frame(*blocks, head=b'\x00\x00'):
+    """Blocks of (type, size, bytes): 0 raw, 1 one byte repeated, 2 compressed."""
+    out = b'\x28\xb5\x2f\xfd' + head
+    for number, (kind, size, data) in enumerate(blocks, 1):
+        out += ((number == len(blocks)) | kind << 1 | size << 3).to_bytes(3, 'little') + data
+    return out
+
+
+def codec(_authority):
+    def case(kind, data, length=600, level=3, prefix=b''):
+        return struct.pack('<BbHH', kind, level, length, len(prefix)) + prefix + data
+    raw = zstd_frame((0, 5, b'bytes'))
+    base = CODEC_PLAIN[100:500]
+    yield 'none', case(0, b'bytes', 5)
+    yield 'none-longer', case(0, b'bytes', 4)
+    yield 'zstd', case(1, CODEC_ZSTD)
+    yield 'zstd-shorter', case(1, CODEC_ZSTD, 601)
+    yield 'zstd-longer', case(1, CODEC_ZSTD, 599)
+    yield 'zstd-raw', case(1, raw, 5)
+    yield 'zstd-repeated', case(1, zstd_frame((1, 40000, b'x')), 40000)
+    yield 'zstd-two-blocks', case(1, zstd_frame((0, 5, b'bytes'), (1, 3, b'x')), 8)
+    yield 'zstd-no-last-block', case(1, zstd_frame((0, 5, b'bytes'), (0, 9, b'')), 14)
+    yield 'zstd-empty', case(1, zstd_frame((0, 0, b'')), 0)
+    yield 'zstd-reserved-block', case(1, zstd_frame((3, 0, b'')), 0)
+    yield 'zstd-huge-block', case(1, zstd_frame((1, 0x1fffff, b'x')), 65535)
+    yield 'zstd-huge-window', case(1, zstd_frame((0, 5, b'bytes'), head=b'\x00\xff'), 5)
+    yield 'zstd-size-lies', case(1, zstd_frame((0, 5, b'bytes'), head=b'\x20\x04'), 5)
+    yield 'zstd-size-huge', case(1, zstd_frame((0, 5, b'bytes'), head=b'\xe0' + b'\xff' * 8), 5)
+    yield 'zstd-dictionary-id', case(1, zstd_frame((0, 5, b'bytes'), head=b'\x01\x00\x07'), 5)
+    yield 'zstd-checksum', case(1, zstd_frame((0, 5, b'bytes'), head=b'\x04\x00') + bytes(4), 5)
+    yield 'zstd-two-frames', case(1, raw + raw, 10)
+    yield 'zstd-skippable', case(1, raw + b'\x50\x2a\x4d\x18' + bytes(4), 5)
+    yield 'zstd-only-skippable', case(1, b'\x50\x2a\x4d\x18' + bytes(4), 0)
+    yield 'zstd-old', case(1, b'\x27\xb5\x2f\xfd' + bytes(20), 5)
+    yield 'zstd-trailing', case(1, raw + b'\0', 5)
+    yield 'lz4', case(2, CODEC_LZ4)
+    yield 'lz4-shorter', case(2, CODEC_LZ4, 601)
+    yield 'lz4-longer', case(2, CODEC_LZ4, 599)
+    yield 'lz4-literals', case(2, b'\x50bytes', 5)
+    yield 'lz4-before-start', case(2, b'\x10x\x09\x00\x50bytes', 10)
+    yield 'lz4-offset-zero', case(2, b'\x10x\x00\x00\x50bytes', 10)
+    yield 'lz4-long', case(2, b'\x1fx\x01\x00' + b'\xff' * 200 + b'\x00\x50bytes', 51025)
+    yield 'lz4-length-endless', case(2, b'\xf0' + b'\xff' * 300, 600)
+    yield 'delta', case(3, CODEC_DELTA, prefix=base)
+    yield 'delta-short-base', case(3, CODEC_DELTA, prefix=base[:50])
+    yield 'delta-other-base', case(3, CODEC_DELTA, prefix=base[::-1])
+    yield 'delta-no-base', case(3, CODEC_DELTA)
+    yield 'no-codec', case(4, b'bytes', 5)
+    for kind, level in ((1, -7), (1, 1), (1, 9), (1, 19), (2, 0), (2, 3), (2, 12), (3, 5)):
+        yield f'plain-{kind}-level-{level}', case(kind, CODEC_PLAIN, level=level, prefix=base)
+        noise = hashlib.shake_128(b'noise').digest(1500)
+        yield f'noise-{kind}-level-{level}', case(kind, noise + noise[:20], level=level)
+    yield 'empty', b''
+
+
+def map_leaf(*chunks, mark=b'L', version=1, count=None):
+    """Chunks of (first block, blocks); all have the id of the node of that number."""
+    entries = b''.join(struct.pack('<HH', block, blocks) + bytes([number % 256]) * 32
+                       for number, (block, blocks) in enumerate(chunks))
+    return struct.pack('<cBH', mark, version, len(chunks) if count is None else count) + entries
+
+
+def map_inner(level, children, mark=b'N', version=1, reserved=0, present=None):
+    """Children of place to the node's number in the input."""
+    bits = sum(1 << place for place in children)
+    return (struct.pack('<cBBBQ', mark, version, level, reserved,
+                        bits if present is None else present) +
+            b''.join(bytes([number]) * 32 for _, number in sorted(children.items())))
+
+
+def map_node(_authority):
+    def case(segments, *nodes, rest=0):
+        return struct.pack('<Q', (segments << 22) + rest) + b''.join(
+            struct.pack('<H', len(node)) + node for node in nodes)
+    leaf = map_leaf((0, 4), (10, 64), (1000, 24))
+    every = map_leaf(*((block, 1) for block in range(0, 1024, 4)))
+    yield 'one-leaf', case(1, leaf)
+    yield 'large-leaf', case(1, every)
+    yield 'two-levels', case(130, map_inner(2, {0: 1, 2: 1}), map_inner(1, {0: 2, 1: 2}), leaf)
+    yield 'all-children', case(64, map_inner(1, {place: 1 for place in range(64)}), leaf)
+    yield 'six-levels', case(1 << 36, *(map_inner(6 - i, {0: i + 1, 63: i + 1}) for i in range(6)),
+                             leaf)
+    yield 'fans-out', case(1 << 36, *(map_inner(6 - i, {place: i + 1 for place in range(64)})
+                                      for i in range(6)), leaf)
+    yield 'child-beyond-end', case(66, map_inner(2, {0: 1, 1: 1}), map_inner(1, {0: 2, 5: 2}), leaf)
+    yield 'chunk-beyond-end', case(0, leaf, rest=4096 * 1000)
+    yield 'last-block-not-whole', case(0, map_leaf((0, 64), (64, 1)), rest=4096 * 64 + 1)
+    yield 'itself', case(4096, map_inner(2, {0: 0, 1: 0}))
+    yield 'leaf-too-high', case(4096, map_inner(2, {0: 1}), leaf)
+    yield 'inner-too-low', case(64, map_inner(1, {0: 0}))
+    yield 'no-bytes', case(0, leaf)
+    yield 'too-large', case(1 << 36, leaf, rest=1)
+    yield 'no-nodes', case(100)
+    for name, node in (
+            ('no-chunks', map_leaf()),
+            ('count-more', map_leaf((0, 1), count=2)),
+            ('count-huge', map_leaf((0, 1), count=65535)),
+            ('count-1025', map_leaf(*((block % 1024, 1) for block in range(1025)))),
+            ('chunk-empty', map_leaf((0, 0))),
+            ('chunk-long', map_leaf((0, 65))),
+            ('chunks-overlap', map_leaf((0, 5), (4, 1))),
+            ('chunks-descend', map_leaf((5, 1), (4, 1))),
+            ('chunk-over-segment', map_leaf((1000, 25))),
+            ('chunk-far', map_leaf((65535, 64))),
+            ('leaf-newer', map_leaf((0, 1), version=2)),
+            ('leaf-version-0', map_leaf((0, 1), version=0)),
+            ('leaf-other', map_leaf((0, 1), mark=b'X')),
+            ('leaf-trailing', leaf + b'\0'),
+            ('level-0', map_inner(0, {0: 0})),
+            ('level-7', map_inner(7, {0: 0})),
+            ('reserved', map_inner(1, {0: 0}, reserved=1)),
+            ('no-children', map_inner(1, {})),
+            ('children-more', map_inner(1, {0: 0}, present=3)),
+            ('children-fewer', map_inner(1, {0: 0, 1: 0}, present=1)),
+            ('inner-newer', map_inner(1, {0: 0}, version=2)),
+            ('inner-trailing', map_inner(1, {0: 0}) + b'\0')):
+        yield name, case(1, node)
+    yield 'empty', b''
+
+
+# ---- packs and indexes of a store, as doc/format/store.md has them ---------------------------
+
+def pack_id(number):
+    """The id of a chunk."""
+    return hashlib.sha256(b'chunk %d' % number).digest()
+
+
+def zstd_repeat(byte, count):
+    """A zstd frame of one block that repeats a byte: up to 255 of them."""
+    return b'\x28\xb5\x2f\xfd\x20' + bytes([count]) + (count << 3 | 3).to_bytes(3, 'little') + byte
+
+
+def lz4_repeat(byte, count):
+    """An LZ4 block: the byte, a match of it, and five literals at the end."""
+    match = count - 6
+    return (bytes([0x1f]) + byte + b'\1\0' + b'\xff' * ((match - 19) // 255) +
+            bytes([(match - 19) % 255]) + b'\x50' + byte * 5)
+
+
+def pack_bytes(frames, kind=1, version=1, encrypted=0, salt=bytes(16), counts=None):
+    """A pack of (codec number, stored, chunk lengths) triples; the target mends its checksums."""
+    header = b'SLIPPACK' + struct.pack('<HBBI', version, kind, encrypted, 0) + salt
+    rows, chunks, bases, body = b'', b'', b'', b''
+    number = 0
+    for method, stored, lengths in frames:
+        rows += struct.pack('<IIIB3xQ', len(stored), sum(lengths), number, method, 0)
+        offset = 0
+        for length in lengths:
+            chunks += pack_id(number) + struct.pack('<II', offset, length)
+            offset += length
+            number += 1
+        if method == 3:
+            bases += pack_id(1000 + number)
+        body += stored
+    table = rows + chunks + bases
+    counts = counts or (len(frames), number, len(bases) // 32)
+    digest = hashlib.sha256(header + table).digest()
+    return (header + body + table + b'SLIPPEND' +
+            struct.pack('<QI3I', 32 + len(body), len(table), *counts) + digest)
+
+
+def pack_table(_authority):
+    plain = (0, b'plain bytes', (5, 6))
+    zstd = (1, zstd_repeat(b'z', 200), (64, 100, 36))
+    lz4 = (2, lz4_repeat(b'l', 1000), (1000,))
+    delta = (3, zstd_repeat(b'd', 100), (100,))
+    yield 'all', pack_bytes([plain, zstd, lz4, delta])
+    yield 'nodes', pack_bytes([zstd], kind=2)
+    yield 'deltas', pack_bytes([delta, plain, delta])
+    yield 'many', pack_bytes([(0, b'x', (1,))] * 100)
+    yield 'one-byte', pack_bytes([(0, b'x', (1,))])
+    yield 'encrypted', pack_bytes([plain], encrypted=1, salt=b's' * 16)
+    yield 'newer', pack_bytes([plain], version=2)
+    yield 'version-0', pack_bytes([plain], version=0)
+    yield 'kind', pack_bytes([plain], kind=3)
+    yield 'salt', pack_bytes([plain], salt=b's' * 16)
+    yield 'codec', pack_bytes([(4, b'x', (2,))])
+    yield 'no-frames', pack_bytes([])
+    yield 'empty-frame', pack_bytes([(0, b'', ())])
+    yield 'empty-chunk', pack_bytes([(0, b'xy', (2, 0))])
+    yield 'stored-longer', pack_bytes([(1, zstd_repeat(b'z', 4), (4,))])
+    yield 'none-shorter', pack_bytes([(0, b'x', (2,))])
+    yield 'long-chunk', pack_bytes([(1, zstd_repeat(b'z', 100), ((256 << 10) + 1,))])
+    yield 'long-frame', pack_bytes([(1, zstd_repeat(b'z', 100), (256 << 10,) * 17)])
+    yield 'wrong-length', pack_bytes([(1, zstd_repeat(b'z', 100), (101,))])
+    yield 'not-zstd', pack_bytes([(1, b'not zstd', (1000,))])
+    yield 'not-lz4', pack_bytes([(2, b'\xff\xff\xff\xff', (1000,))])
+    yield 'delta-of-two', pack_bytes([(3, zstd_repeat(b'd', 100), (50, 50))])
+    yield 'delta-of-itself', pack_bytes([delta]).replace(pack_id(1001), pack_id(0))
+    yield 'counts-more', pack_bytes([plain], counts=(2, 2, 0))
+    yield 'counts-trade', pack_bytes([plain] * 4, counts=(4, 4, 5))
+    yield 'counts-huge', pack_bytes([plain], counts=(0xffffffff, 0xffffffff, 0xffffffff))
+    good = pack_bytes([plain, zstd])
+    yield 'gap', good[:32] + b'?' + good[32:]
+    for name, at, value in (('offset-0', -56, 0), ('offset-end', -56, len(good)),
+                            ('offset-huge', -56, (1 << 64) - 1)):
+        yield name, good[:at] + struct.pack('<Q', value) + good[at + 8:]
+    yield 'end-only', good[-64:]
+    yield 'empty', b''
+
+
+def index_bytes(packs, entries, replaced=(), version=1, counts=None, order=True):
+    """An index object of pack names and (fingerprint, pack, slot) triples."""
+    if order:
+        packs, entries, replaced = sorted(packs), sorted(entries), sorted(replaced)
+    counts = counts or (len(packs), len(replaced), len(entries))
+    body = (b'SLIPINDX' + struct.pack('<H6xIIQ32x', version, *counts) + b''.join(packs) +
+            b''.join(replaced) + b''.join(struct.pack('<QIHxx', *entry) for entry in entries))
+    return body + hashlib.sha256(body).digest()
+
+
+def index(_authority):
+    packs = [hashlib.sha256(b'pack %d' % number).digest() for number in range(3)]
+    usual = [(int.from_bytes(pack_id(number)[:8], 'little'), number % 3, number // 3)
+             for number in range(200)]
+    yield 'usual', index_bytes(packs, usual)
+    yield 'replaces', index_bytes(packs, usual[:3], replaced=[pack_id(1), pack_id(2)])
+    yield 'no-entries', index_bytes(packs, [])
+    yield 'nothing', index_bytes([], [])
+    yield 'one', index_bytes(packs[:1], usual[:1])
+    yield 'same-fingerprint', index_bytes(packs, [(42, pack, slot) for pack in range(3)
+                                                  for slot in range(30)])
+    yield 'extremes', index_bytes(packs, [(0, 0, 0), (0, 0, 1), ((1 << 64) - 1, 2, 32767)])
+    yield 'small', index_bytes(packs, [(number, 0, number) for number in range(100)])
+    yield 'large', index_bytes(packs, [((1 << 64) - 100 + number, 0, number)
+                                       for number in range(100)])
+    yield 'powers', index_bytes(packs, [(1 << number, 0, number) for number in range(64)])
+    yield 'disorder', index_bytes(packs, usual, order=False)
+    yield 'falling', index_bytes(packs, sorted(usual, reverse=True), order=False)
+    yield 'twice', index_bytes(packs, usual[:1] * 2)
+    yield 'packs-twice', index_bytes(packs + packs, [])
+    yield 'replaced-twice', index_bytes(packs, [], replaced=[pack_id(1)] * 2)
+    yield 'no-such-pack', index_bytes(packs, [(1, 3, 0), (2, 0xffffffff, 0)])
+    yield 'no-such-slot', index_bytes(packs, [(1, 0, 32768), (2, 0, 65535)])
+    yield 'newer', index_bytes(packs, usual[:3], version=2)
+    yield 'version-0', index_bytes(packs, usual[:3], version=0)
+    for name, counts in (('more-packs', (4, 0, 3)), ('huge-packs', (0xffffffff, 0, 3)),
+                         ('huge-replaced', (3, 0xffffffff, 3)),
+                         ('huge-entries', (3, 0, (1 << 64) - 1)),
+                         ('wrapping', (3, 0, (1 << 60) + 3)), ('traded', (2, 1, 3)),
+                         ('packs-for-entries', (1, 0, 7))):
+        yield name, index_bytes(packs, usual[:3], counts=counts)
+    yield 'header-only', index_bytes([], [])[:64]
+    yield 'empty', b''
+
+
+# ---- small objects of a store, as doc/format/store.md has them --------------------------------
+
+def sealed(kind, payload, version=1, encrypted=0, salt=bytes(16), length=None, rest=bytes(8)):
+    """A sealed object around bytes or a document."""
+    if not isinstance(payload, bytes):
+        payload = json.dumps(payload, sort_keys=True, separators=(',', ':')).encode()
+    size = len(payload) - (16 if encrypted else 0) if length is None else length
+    body = (b'SLIPSEAL' + kind + struct.pack('<HBBQ', version, encrypted, 0, size) + rest + salt +
+            payload)
+    return body + hashlib.sha256(body).digest()
+
+
+def seal(_authority):
+    disk = {'change_id': '52 c0/17', 'chunks': 5, 'data': 4096, 'name': 'disk0', 'root': HASH,
+            'size': 1 << 40, 'source': '[datastore] vm/vm.vmdk'}
+    document = {'config': 'a = "b"\n', 'config_type': 'vmx', 'created': 1700000000,
+                'disks': [disk, disk | {'name': 'disk1', 'root': None}], 'host': 'backup1',
+                'id': '11' * 16, 'method': 'extents', 'name': 'B\u00fcro', 'parent': '22' * 16,
+                'stats': {'size': 1, 'duration': 2}, 'tags': ['weekly'], 'version': 1}
+    flags = {'archived': True, 'verified': 5, 'verified_good': False, 'verified_words': 'bad'}
+    yield 'set', sealed(b'SET ', document)
+    yield 'set-minimal', sealed(b'SET ', {
+        'created': 0, 'disks': [], 'host': '', 'id': '11' * 16, 'method': 'full', 'name': 'x',
+        'stats': {}, 'tags': [], 'version': 1})
+    yield 'flags', sealed(b'FLAG', flags)
+    for kind in (b'CONF', b'KEY ', b'RULE', b'LEAS', b'DOOM', b'LOST'):
+        yield kind.decode().strip().lower(), sealed(kind, {})
+    for name in document:
+        without = dict(document)
+        del without[name]
+        yield f'set-without-{name}', sealed(b'SET ', without)
+    for name, value in (('version', 2), ('name', ''), ('name', 'x' * 256), ('created', -1),
+                        ('method', 'guess'), ('disks', [disk, disk]), ('disks', [1]),
+                        ('disks', [disk | {'size': -1}]), ('disks', [disk | {'root': 'x'}]),
+                        ('disks', [disk | {'name': f'd{i}'} for i in range(257)]),
+                        ('tags', ['t'] * 65), ('tags', [None]), ('stats', {'size': 1.5}),
+                        ('id', '11' * 15), ('parent', None), ('host', 'x' * 256)):
+        data = sealed(b'SET ', document | {name: value})
+        yield f'set-{name}-{hashlib.sha256(data).hexdigest()[:6]}', data
+    for name, value in (('archived', 1), ('verified', '5'), ('verified_words', 'x' * 4097),
+                        ('verified_words', '\u0007' * 4096)):
+        data = sealed(b'FLAG', flags | {name: value})
+        yield f'flags-{name}-{hashlib.sha256(data).hexdigest()[:6]}', data
+    yield 'encrypted', sealed(b'SET ', bytes(range(40)), encrypted=1, salt=bytes(range(16)))
+    yield 'encrypted-config', sealed(b'CONF', bytes(range(40)), encrypted=1)
+    yield 'encrypted-short', sealed(b'SET ', bytes(15), encrypted=1, length=0)
+    yield 'encrypted-2', sealed(b'SET ', bytes(40), encrypted=2)
+    yield 'newer', sealed(b'SET ', document, version=2)
+    yield 'version-0', sealed(b'SET ', document, version=0)
+    yield 'unknown-kind', sealed(b'XXXX', document)
+    yield 'salt', sealed(b'SET ', document, salt=bytes(15) + b'x')
+    yield 'rest', sealed(b'SET ', document, rest=bytes(7) + b'x')
+    yield 'length-more', sealed(b'SET ', b'{}', length=3)
+    yield 'length-huge', sealed(b'SET ', b'{}', length=(1 << 64) - 1)
+    yield 'no-payload', sealed(b'SET ', b'')
+    yield 'not-json', sealed(b'SET ', b'{"id":')
+    yield 'key-twice', sealed(b'SET ', b'{"id":1,"id":2}')
+    yield 'nul', sealed(b'SET ', b'{"name":"\\u0000"}')
+    yield 'not-utf8', sealed(b'SET ', b'{"name":"\xff"}')
+    yield 'deep', sealed(b'SET ', b'[' * 17 + b']' * 17)
+    yield 'deep-text', sealed(b'SET ', b'["' + b'[' * 40 + b'\\"{{{"]')
+    yield 'open-text', sealed(b'SET ', b'{"a\\')
+    yield 'digest-wrong', sealed(b'SET ', document)[:-1] + b'x'
+    yield 'other-magic', b'SLIPPACK' + sealed(b'SET ', document)[8:]
+    yield 'empty', b''
+
+
+def key_slot(_authority):
+    def case(*_, **fields):
+        slot = {'created': 1700000000, 'id': '0123456789abcdef', 'kdf': {'name': 'hkdf', 'salt':
+                '00' * 16}, 'kind': 'key-file', 'label': 'of the office', 'wrapped': 'ab' * 48}
+        slot |= fields
+        return json.dumps({name: value for name, value in slot.items() if value != 'none'},
+                          sort_keys=True, separators=(',', ':')).encode()
+
+    def scrypt(n, r, p):
+        return case(kind='passphrase',
+                    kdf={'name': 'scrypt', 'n': n, 'r': r, 'p': p, 'salt': '01' * 16})
+    yield 'key-file', case()
+    yield 'recovery', case(kind='recovery', label='')
+    yield 'passphrase', scrypt(65536, 8, 1)
+    yield 'passphrase-cheap', scrypt(2, 1, 1)
+    for n, r, p in ((0, 8, 1), (1, 8, 1), (3, 8, 1), (1 << 21, 1, 1), (1 << 20, 16, 1), (16, 17, 1),
+                    (16, 8, 5), (16, 0, 1), (16, 1, 0), (-2, 1, 1), (1 << 40, 1, 1),
+                    (16, (1 << 32) + 1, 1)):
+        yield f'scrypt-{n}-{r}-{p}', scrypt(n, r, p)
+    yield 'passphrase-hkdf', case(kind='passphrase')
+    yield 'file-scrypt', case(kdf={'name': 'scrypt', 'n': 16, 'r': 1, 'p': 1, 'salt': '01' * 16})
+    for name in ('created', 'id', 'kdf', 'kind', 'label', 'wrapped'):
+        yield f'without-{name}', case(**{name: 'none'})
+        yield f'{name}-number', case(**{name: 5 if name != 'created' else 'x'})
+    yield 'created-negative', case(created=-1)
+    yield 'other-id', case(id='0123456789abcdee')
+    yield 'kind-unknown', case(kind='retina')
+    yield 'label-long', case(label='x' * 1025)
+    yield 'label-unicode', case(label='B\u00fcro \U0001f511')
+    yield 'salt-short', case(kdf={'name': 'hkdf', 'salt': '00' * 15})
+    yield 'salt-upper', case(kdf={'name': 'hkdf', 'salt': 'AA' * 16})
+    yield 'wrapped-short', case(wrapped='ab' * 47)
+    yield 'wrapped-long', case(wrapped='ab' * 49)
+    yield 'wrapped-not-hex', case(wrapped='xy' * 48)
+    yield 'unknown-member', case(future=[1, 2])
+    secret = bytes(range(32))
+    text = base64.b32encode(secret + hashlib.sha256(secret).digest()[:3])
+    groups = b'-'.join(text[at:at + 7] for at in range(0, 56, 7))
+    yield 'recovery-text', groups
+    yield 'recovery-text-lower', groups.lower().replace(b'-', b' ').replace(b'o', b'0') + b'\n'
+    yield 'recovery-text-wrong', groups[:-1] + (b'A' if groups[-1:] != b'A' else b'B')
+    yield 'recovery-text-short', groups[:-1]
+    yield 'recovery-text-long', groups + b'-AAAAAAA'
+    yield 'recovery-text-other', groups.replace(b'-', b'_')
+    yield 'empty', b''
+
+
+def parity(_authority):
+    def given(mode, data, *, rows=1, stripes=1, length=None, blocks=None, version=1, parts=None,
+              magic=b'SLIPPRTY', tail=b''):
+        length = len(data) if length is None else length
+        blocks = (length + 4095) // 4096 if blocks is None else blocks
+        body = magic + struct.pack('<HHIQQ', version, rows, stripes, length, blocks) + bytes(32)
+        if rows * stripes < 20:
+            body += bytes(8) * (min(blocks, 20) + rows * stripes)
+        body += b'p' * (4096 * rows * stripes if parts is None else parts) + bytes(32) + tail
+        return bytes([mode]) + struct.pack('<H', len(data)) + data + body
+
+    def made(permille, size, *damages):
+        return b'\x01' + struct.pack('<HH', permille - 1, size) + b''.join(
+            struct.pack('<HB', at, bits) for at, bits in damages)
+    data = b'slipway' * 700
+    for mode in range(0, 16, 2):
+        yield f'given-{mode}', given(mode, data)
+    yield 'empty-object', given(14, b'', stripes=0, parts=0)
+    yield 'surplus', given(14, data, length=4096)
+    yield 'cut', given(14, data, length=8192)
+    yield 'no-rows', given(14, data, rows=0, parts=0)
+    yield 'many-rows', given(14, data, rows=33, parts=0)
+    yield 'no-stripes', given(14, data, stripes=0, parts=0)
+    yield 'many-stripes', given(14, data, rows=1, stripes=3)
+    yield 'stripes-huge', given(14, data, stripes=(1 << 32) - 1, parts=0)
+    yield 'length-huge', given(14, data, length=(1 << 64) - 1, blocks=1)
+    yield 'blocks-huge', given(14, data, blocks=(1 << 64) - 1)
+    yield 'blocks-more', given(14, data, blocks=3)
+    yield 'newer', given(14, data, version=2)
+    yield 'version-0', given(14, data, version=0)
+    yield 'other', given(14, data, magic=b'SLIPPACK')
+    yield 'tail', given(14, data, tail=b'more')
+    yield 'parts-missing', given(6, data, rows=2, parts=4096)
+    yield 'two-rows', given(14, data, rows=2)
+    yield 'header-only', given(14, data)[:1 + 2 + len(data) + 64]
+    yield 'nothing', b'\x0e' + struct.pack('<H', 5) + b'bytes'
+    yield 'made', made(100, 60000)
+    yield 'made-healed', made(100, 60000, (1, 1), (8192, 1))
+    yield 'made-lost', made(100, 60000, (1, 1), (8192, 1), (16384, 1), (20480, 1))
+    yield 'made-both', made(100, 60000, (1, 1), (8192, 0x81), (5000, 1))
+    yield 'made-header', made(100, 60000, (10, 0x81), (1, 1))
+    yield 'made-length', made(100, 60000, (16, 0x81), (1, 1))
+    yield 'made-digest', made(100, 60000, (40, 0x81), (1, 1))
+    yield 'made-sums', made(100, 60000, (64, 0x81), (72, 0x81), (9000, 1))
+    yield 'made-part-sums', made(100, 60000, (64 + 120, 0x81), (9000, 1))
+    yield 'made-part-and-sum', made(100, 60000, (64 + 120, 0x81), (400, 0x81), (9000, 1))
+    yield 'made-end', made(100, 5000, (4096 + 64 + 16 + 8 + 20, 0x81), (1, 1))
+    yield 'made-small', made(500, 1, (0, 1))
+    yield 'made-empty', made(10, 0, (0, 0x81))
+    yield 'made-most', made(500, 65535, *((4096 * i, 1) for i in range(8)))
+    yield 'empty', b''
+
+
+TARGETS = (boot_cfg, bulletin, codec, depot, depot_index, descriptor, descriptor_splice, http_cache,
+           imgdb, index, inflate, isolinux_cfg, key_slot, known_depots, map_node, pack_table,
+           parity, partial_file, profile, recipe, recipe_lock, seal, signature, trust_file,
+           upgrade_metadata, url, version, vib_file, visor_tar, workspace, zip)
 
 
 def main():
