@@ -219,10 +219,4 @@ static const struct verb verb_restore = {
 };
 static const struct verb *const verbs[] = {&verb_restore, NULL};
 
-const struct noun noun_restore = {
-    "restore",
-    "restore a disk of a backup set",
-    "Restore the disk of a backup set to a file, an image or a block device.",
-    verbs,
-    FALSE,
-};
+const struct noun noun_restore = {"restore", "restore a disk of a backup set", NULL, verbs, FALSE};

@@ -76,7 +76,7 @@ static gboolean
 run(struct session *session, GError **error)
 {
     struct ui *ui = session_ui(session);
-    struct store_config config = {0}, other;
+    struct store_config config = {0};
     gboolean is_default;
     g_autofree char *location = session_store_location(session, &is_default);
     if (!read_options(session, &config, error))
@@ -84,10 +84,8 @@ run(struct session *session, GError **error)
     if (is_default && g_mkdir_with_parents(location, 0700) != 0)
         return error_set_errno(error, errno, "cannot make %s", location);
     auto_ptr(repo) repo = repo_directory_open(location, TRUE, error);
-    if (repo == NULL)
+    if (repo == NULL || !store_prepare(repo, error))
         return FALSE;
-    if (store_read_config(repo, &other, NULL))
-        return error_set(error, SLIPWAY_ERROR_EXISTS, "there is a store in %s already", location);
     struct store_key *key = NULL;
     if (session_flag(session, OPTION_ENCRYPT) && ((key = make_key(session, repo, error)) == NULL ||
                                                   !print_recovery(session, repo, key, error))) {

@@ -353,22 +353,52 @@ choose_sources(const struct past *past, const struct backup_options *options)
     return sources;
 }
 
-/* With a writer, which is used up. */
+/* Damage of an older set must not keep the machine from getting a new one. */
 static gboolean
-run(struct store *store, struct store_writer *writer, const struct past *past,
+is_past_broken(const struct set_entry *parent, const GError *error)
+{
+    return parent != NULL && (g_error_matches(error, SLIPWAY_ERROR, SLIPWAY_ERROR_CORRUPT) ||
+                              g_error_matches(error, SLIPWAY_ERROR, SLIPWAY_ERROR_NOT_FOUND));
+}
+
+/* Again with a new writer, as the first one has claimed chunks that it never stored, and with
+ * nothing of an older set. */
+static struct set *
+run_without_past(struct store *store, struct store_writer **writer, struct backup_options *options,
+                 const struct past *past, const GError *why, GError **error)
+{
+    progress_warning(options->progress,
+                     "%s: all is read and compared with nothing, as the set before cannot be read "
+                     "(%s); `slipway store check` says what is damaged",
+                     options->name, why->message);
+    g_clear_pointer(writer, store_writer_abandon);
+    options->full = TRUE;
+    *writer = store_writer_begin(store, error);
+    return *writer != NULL ? run_disks(store, *writer, options, past, NULL, error) : NULL;
+}
+
+/* Takes over the writer. */
+static gboolean
+run(struct store *store, struct store_writer *given_writer, const struct past *past,
     const struct backup_options *given, gint64 start, struct backup_report *report, GError **error)
 {
+    auto_ptr(store_writer) writer = given_writer;
     g_autofree struct backup_source *sources = choose_sources(past, given);
     struct backup_options options = *given;
     const struct set_entry *parent;
+    g_autoptr(GError) local = NULL;
     options.sources = sources;
-    if (find_parent(past, &options, &parent, error))
-        report->set = run_disks(store, writer, &options, past, parent, error);
-    if (report->set == NULL) {
-        store_writer_abandon(writer);
+    if (!find_parent(past, &options, &parent, error))
         return FALSE;
+    report->set = run_disks(store, writer, &options, past, parent, &local);
+    if (report->set == NULL && is_past_broken(parent, local)) {
+        report->set = run_without_past(store, &writer, &options, past, local, error);
+        parent = NULL;
+    } else if (report->set == NULL) {
+        g_propagate_error(error, g_steal_pointer(&local));
     }
-    return commit(store, writer, &options, start, report, error) &&
+    return report->set != NULL &&
+           commit(store, g_steal_pointer(&writer), &options, start, report, error) &&
            verify(store, &options, parent, report, error);
 }
 

@@ -17,7 +17,7 @@
 #define RESTORE_STATE_SECONDS 10u
 
 struct restore_options {
-    guint threads;           /* 0: one more than there are processors */
+    guint threads;           /* 0: one per processor, at least 2 */
     const struct map *older; /* what the target is known to have now; NULL: not known */
     gboolean compare;        /* read the target and write only what differs; not with `older` */
     gboolean target_is_zero; /* the target is known to read as zeros */

@@ -169,6 +169,24 @@ check_empty(struct repo *repo, GError **error)
     return TRUE;
 }
 
+static gboolean
+remove_all(struct repo *repo, const char *folder, GError **error)
+{
+    g_autoptr(GPtrArray) found = repo_list(repo, folder, error);
+    gboolean ok = found != NULL;
+    for (guint i = 0; ok && i < found->len; i++)
+        ok = repo_remove(repo, ((const struct repo_entry *)found->pdata[i])->name, error);
+    return ok;
+}
+
+/* A slot of another secret would open the new store with a key that fits none of its objects. */
+gboolean
+store_prepare(struct repo *repo, GError **error)
+{
+    return check_empty(repo, error) && remove_all(repo, "parity", error) &&
+           remove_all(repo, "keys", error);
+}
+
 /* Slots that were added before there was a store. */
 static gboolean
 put_key_parity(struct repo *repo, GError **error)

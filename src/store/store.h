@@ -33,6 +33,10 @@ struct store_config {
 
 struct store;
 
+/* Before the first key slot of a new store is added: see that there is none, and remove what an
+ * attempt that was interrupted left.  Fails as store_init(). */
+gboolean store_prepare(struct repo *repo, GError **error);
+
 /* Make a store in an empty repo, which is taken over also on failure.  `config` gives parity,
  * codec, level and retention; `key` (taken over; NULL: not encrypted) must have its first slot
  * already (keyring_add()).  SLIPWAY_ERROR_EXISTS: there is a store; SLIPWAY_ERROR_USAGE: other

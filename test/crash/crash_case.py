@@ -72,7 +72,7 @@ class Bench:
                         'LSAN_OPTIONS': f'suppressions={LEAKS_OF_OTHERS}'}
         if fault is not None:
             environment |= fault.environment(self.store, point, self.directory / 'log')
-        key = self.key if '--passphrase-file' not in arguments else ()
+        key = self.key if '--key-file' not in arguments else ()
         command = [PROGRAM, *map(str, arguments), *key, '--no-progress', '--json']
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False,
                               cwd=self.directory, stdin=subprocess.DEVNULL, env=environment)

@@ -50,7 +50,8 @@ class Help(CliCase):
                 yield noun, verb
 
     def test_nouns(self):
-        self.assertEqual(self.nouns(), ['depot', 'package', 'vib', 'profile', 'image', 'help',
+        self.assertEqual(self.nouns(), ['depot', 'package', 'vib', 'profile', 'image', 'store',
+                                        'backup', 'restore', 'help',
                                         'version', 'completion'])
 
     def test_every_command_has_help(self):

@@ -171,7 +171,7 @@ class LeaseTest(StoreCase):
     def setUp(self):
         super().setUp()
         self.init()
-        self.disk = self.image('disk.img', 32 * MIB, {0: noise(1, 10 * MIB)})
+        self.disk = self.image('disk.img', 64 * MIB, {0: noise(1, 40 * MIB)})
 
     def writer(self):
         """A backup that takes its time, and its lease."""
