@@ -138,7 +138,10 @@ check_frames(struct repair *repair, const struct pack_table *table, const guint8
 {
     struct repo *repo = store_repo(repair->store);
     char object[PACK_OBJECT_TEXT];
-    g_autofree guint8 *stored = g_malloc(PACK_GROUP_MAX + STORE_TAG_SIZE);
+    guint32 longest = 0;
+    for (guint i = 0; i < table->n_frames; i++)
+        longest = MAX(longest, table->frames[i].stored_length);
+    g_autofree guint8 *stored = g_malloc(longest);
     pack_name_object(&table->name, "packs", object);
     for (guint i = 0; i < table->n_frames; i++) {
         const struct pack_frame *frame = &table->frames[i];

@@ -188,6 +188,17 @@ class SlotTest(KeyCase):
         self.slipway('store', 'key', 'remove', last, '--yes', code=None)
         self.assertEqual([last], list(self.slots()))
 
+    def test_command_line(self):
+        """No secret is in the command line of a process while it runs."""
+        child = self.start('backup', 'run', '--name', 'x', self.disk, '--bandwidth-limit', '100k',
+                           '--full', env={'SLIPWAY_NEW_PASSPHRASE': 'y'})
+        self.wait_for(lambda: list(self.store.glob('leases/*')) or child.poll() is not None)
+        line = pathlib.Path(f'/proc/{child.pid}/cmdline').read_bytes()
+        self.assertIn(b'--passphrase-file', line)
+        self.assertNotIn(PASSPHRASE.encode(), line)
+        child.terminate()
+        child.communicate(timeout=60)
+
     def test_another_recovery_key(self):
         """Each is printed once."""
         text = self.slipway('store', 'key', 'recovery').json['recovery_key']
@@ -235,8 +246,10 @@ class SecrecyTest(KeyCase):
 
     def setUp(self):
         super().setUp()
-        self.secrets.append(self.init_encrypted('--parity', '2%', '--keep', 'last=9'))
-        self.secrets.pop()
+        path = self.dir / 'key'
+        path.write_bytes(noise(7, 64))
+        self.key = '--key-file', path
+        self.init_encrypted('--parity', '2%', '--keep', 'last=9')
         config = self.dir / 'machine.vmx'
         config.write_text('guest = "a telling guest"', encoding='utf-8')
         self.backup(f'telling-disk={self.disk}', '--config', config, '--tag', 'telling tag',
@@ -248,7 +261,7 @@ class SecrecyTest(KeyCase):
 
     def test_nothing_to_read(self):
         """No name, no text, and nothing that tells that two stores have the same data."""
-        words = [MACHINE.encode(), b'telling', b'quick brown', PASSPHRASE.encode(), b'disk.img',
+        words = [MACHINE.encode(), b'telling', b'quick brown', noise(7, 64)[:8], b'disk.img',
                  bytes(str(self.dir), 'ascii'), noise(1, 100 * KIB)[5000:5016], b'"retention":{"l',
                  b'archived', b'last=']
         everything = objects(self.store)
@@ -273,11 +286,11 @@ class SecrecyTest(KeyCase):
 
     def test_unsealed_objects(self):
         """A set that is not encrypted is refused in this store: it is somebody else's."""
-        mine, self.store, self.key = self.store, self.dir / 'plain', ()
+        mine, key = self.store, self.key
+        self.store, self.key = self.dir / 'plain', ()
         self.init()
         made = self.backup(self.disk, name='foreign')['id']
-        plain, self.store = self.store, mine
-        self.key = '--passphrase-file', self.file
+        plain, self.store, self.key = self.store, mine, key
         (mine / 'sets' / made).write_bytes((plain / 'sets' / made).read_bytes())
         listed = self.slipway('backup', 'list')
         self.assertNotIn(made, [entry['id'] for entry in listed.json['sets']])
@@ -290,17 +303,6 @@ class SecrecyTest(KeyCase):
         one.write_bytes(two.read_bytes())
         self.assertIn(one.name, self.slipway('backup', 'list').stderr)
         one.write_bytes(data)
-
-    def test_command_line(self):
-        """No secret is in the command line of a process while it runs."""
-        child = self.start('backup', 'run', '--name', 'x', self.disk, '--bandwidth-limit', '100k',
-                           '--full', env={'SLIPWAY_NEW_PASSPHRASE': 'y'})
-        self.wait_for(lambda: list(self.store.glob('leases/*')) or child.poll() is not None)
-        line = pathlib.Path(f'/proc/{child.pid}/cmdline').read_bytes()
-        self.assertIn(b'passphrase', line)
-        self.assertNotIn(PASSPHRASE.encode(), line)
-        child.terminate()
-        child.communicate(timeout=60)
 
     def test_formats(self):
         """A store of a later format, or of another kind, is refused by all commands."""

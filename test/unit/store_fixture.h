@@ -392,7 +392,7 @@ fixture_add_disk(struct fixture_run *run, const struct fixture_disk *disk, const
     for (guint64 s = 0; s * CHUNK_SEGMENT < disk->size; s++) {
         gsize length = MIN(CHUNK_SEGMENT, disk->size - s * CHUNK_SEGMENT);
         guint32 whole = (guint32)(length + CHUNK_BLOCK - 1) / CHUNK_BLOCK * CHUNK_BLOCK;
-        memset(segment, 0, CHUNK_SEGMENT);
+        memset(segment, 0, whole);
         memcpy(segment, disk->data + s * CHUNK_SEGMENT, length);
         if ((old != NULL && !map_cursor_leaf(cursor, s, before, error)) ||
             !fixture_add_segment(run, segment, whole, old != NULL ? before : NULL, leaf, error) ||

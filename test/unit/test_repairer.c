@@ -111,7 +111,7 @@ heal_all(struct store_key *key, gsize step)
 static void
 test_bytes(void)
 {
-    heal_all(NULL, 3);
+    heal_all(NULL, 5);
 }
 
 static void
@@ -258,7 +258,7 @@ salvage_all(struct store_key *key, gsize step)
 static void
 test_salvage(void)
 {
-    salvage_all(NULL, 3);
+    salvage_all(NULL, 5);
 }
 
 static void
