@@ -199,7 +199,7 @@ check_interrupted(guint seed, guint threads, gboolean zero)
     auto_scratch scratch = scratch_new();
     g_autofree char *path = scratch_path(&scratch, "state");
     auto_ptr(store) store = engine_store_new(FALSE);
-    auto_ptr(disk) source = engine_disk_new(9000001, seed);
+    auto_ptr(disk) source = engine_disk_new(15000001, seed);
     auto_ptr(set) set = engine_backup(store, source, NULL, 2);
     gboolean done = FALSE;
     guint resumed = 0;
