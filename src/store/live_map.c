@@ -6,6 +6,7 @@
 struct live_map {
     struct locator *locator;
     GHashTable *packs; /* struct pack_name * of the value to struct live_pack * */
+    GHashTable *lost;  /* borrowed; NULL: none */
 };
 
 static void
@@ -35,6 +36,12 @@ live_map_free(struct live_map *map)
         return;
     g_hash_table_unref(map->packs);
     g_free(map);
+}
+
+void
+live_map_give_up(struct live_map *map, GHashTable *lost)
+{
+    map->lost = lost;
 }
 
 struct live_pack *
@@ -228,6 +235,9 @@ mark_location(struct live_map *map, const struct location *location)
 {
     struct live_pack *pack = live_map_pack(map, &location->table->name);
     take_table(pack, location->table);
+    if (pack->doomed && map->lost != NULL &&
+        g_hash_table_contains(map->lost, &location->table->slots[location->slot].id))
+        return pack;
     if (!live_bit(pack->live, location->slot)) {
         live_bit_set(pack->live, location->slot);
         pack->n_live++;

@@ -39,6 +39,11 @@ struct live_map *live_map_new(struct locator *locator);
 void live_map_free(struct live_map *map);
 AUTO_PTR_DEFINE(live_map, live_map_free)
 
+/* These chunks (a set of struct chunk_id *, borrowed; NULL: none) were given up: what a doomed pack
+ * has of them is damaged, and not needed.  (It would save the pack, and might then be chosen before
+ * a good copy that was stored since.) */
+void live_map_give_up(struct live_map *map, GHashTable *lost);
+
 /* The entry of a pack, made when there is none. */
 struct live_pack *live_map_pack(struct live_map *map, const struct pack_name *name);
 /* The same, or NULL. */

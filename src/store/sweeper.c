@@ -147,6 +147,7 @@ survey(struct sweep *sweep, GHashTable **ret_sets, GPtrArray **ret_packs, GError
         (sweep->locator = locator_new(sweep->store, error)) == NULL)
         return FALSE;
     sweep->map = live_map_new(sweep->locator);
+    live_map_give_up(sweep->map, sweep->lost);
     sweep->reader = chunk_reader_new(sweep->store, sweep->locator);
     list_packs(sweep, *ret_packs);
     note_doomed(sweep);

@@ -3,6 +3,7 @@
  * part of, and a new backup of the same disks brings that back too. */
 #include "damage_fixture.h"
 #include "store/repairer.h"
+#include "store/sweeper.h"
 
 static struct store_key *
 make_key(void)
@@ -319,6 +320,56 @@ test_writer(void)
 }
 
 static void
+prune(struct store *store)
+{
+    g_autoptr(GError) error = NULL;
+    struct sweeper_options options = SWEEPER_OPTIONS_DEFAULT;
+    struct sweeper_report report;
+    options.threads = 1;
+    sweeper_run(store, &options, &report, &error);
+    g_assert_no_error(error);
+    sweeper_report_clear(&report);
+}
+
+/* Repair while somebody writes, then prune, a backup that has what was lost, and prune again: the
+ * damaged copy, which was still there, must not win over the new one. */
+static void
+repair_and_prune(struct damage_scene *scene, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    struct repairer_report report;
+    auto_ptr(store) store = fixture_fork(scene->store);
+    struct lease *lease = lease_take(store, LEASE_WRITER, &error);
+    g_assert_no_error(error);
+    damage_flip(store_repo(store), name, 40);
+    repair(store, &report);
+    g_assert_cmpuint(report.chunks_lost, >, 0);
+    repairer_report_clear(&report);
+    lease_release(lease);
+    prune(store);
+    guint64 size;
+    g_assert_false(repo_size(store_repo(store), name, &size, NULL));
+    back_up_again(scene, store);
+    prune(store);
+    prune(store);
+    struct damage_places after = damage_read(scene, store);
+    g_assert_true(damage_is_none(&after));
+    repair(store, &report);
+    expect_nothing_left(store, &report);
+    repairer_report_clear(&report);
+}
+
+static void
+test_prune(void)
+{
+    auto_damage_scene scene;
+    damage_scene_init(&scene, NULL, 0);
+    g_autoptr(GPtrArray) packs = repo_list(store_repo(scene.store), "packs", NULL);
+    for (guint i = 0; i < packs->len; i++)
+        repair_and_prune(&scene, ((struct repo_entry *)packs->pdata[i])->name);
+}
+
+static void
 test_busy(void)
 {
     auto_damage_scene scene;
@@ -460,6 +511,7 @@ main(int argc, char **argv)
     g_test_add_func("/repairer/salvage-encrypted", test_salvage_encrypted);
     g_test_add_func("/repairer/table", test_table);
     g_test_add_func("/repairer/writer", test_writer);
+    g_test_add_func("/repairer/prune", test_prune);
     g_test_add_func("/repairer/busy", test_busy);
     g_test_add_func("/repairer/dry-run", test_dry_run);
     g_test_add_func("/repairer/crashes", test_crashes);
