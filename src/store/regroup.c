@@ -45,6 +45,9 @@ static void
 run_job(gpointer data, gpointer user_data)
 {
     struct regroup *regroup = user_data;
+    /* The pool hands over what was filled, but ThreadSanitizer sees only locks of our own. */
+    g_mutex_lock(&regroup->lock);
+    g_mutex_unlock(&regroup->lock);
     encode(&regroup->options, data);
     g_mutex_lock(&regroup->lock);
     if (--regroup->busy == 0)
@@ -102,7 +105,9 @@ encode_all(struct regroup *regroup)
             encode(&regroup->options, &regroup->parts[i]);
         return;
     }
+    g_mutex_lock(&regroup->lock);
     regroup->busy = regroup->filled;
+    g_mutex_unlock(&regroup->lock);
     for (guint i = 0; i < regroup->filled; i++)
         g_thread_pool_push(regroup->pool, &regroup->parts[i], NULL);
     g_mutex_lock(&regroup->lock);
