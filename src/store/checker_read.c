@@ -231,7 +231,7 @@ check_parity(struct worker *worker, struct check_pack *pack, GError **error)
     g_autofree char *words = NULL;
     pack_name_object(&pack->name, "packs", object);
     pack_name_object(&pack->name, "parity", parity);
-    if (parity_check(store_repo(check->store), object, parity, &report, NULL, &local)) {
+    if (parity_scan(store_repo(check->store), object, parity, &report, &local)) {
         if (report.parity_damaged > 0)
             words = g_strdup_printf("%" G_GUINT64_FORMAT " parts of this parity are damaged; "
                                     "`slipway store repair` makes it again",

@@ -32,6 +32,11 @@
 #define PACK_CHUNK_ROW 40u
 #define PACK_BASE_ROW CHUNK_ID_SIZE
 
+/* Bytes of a pack that a writer makes, for which its parity is laid out: before the last group it
+ * had less than PACK_TARGET, and table rows are 96 bytes a chunk at most. */
+#define PACK_WRITTEN_MAX                                                                           \
+    ((guint64)PACK_TARGET + PACK_GROUP_MAX + PACK_TABLE_MAX + PACK_FOOTER_SIZE + STORE_TAG_SIZE)
+
 /* The table's part number in an encrypted pack; frames have 0, 1, ... */
 #define PACK_TABLE_PART (G_GUINT64_CONSTANT(1) << 32)
 

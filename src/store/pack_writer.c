@@ -7,11 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* Before the last group a pack had less than PACK_TARGET; table rows are 96 bytes a chunk at most.
- */
-#define WRITTEN_MAX                                                                                \
-    ((guint64)PACK_TARGET + PACK_GROUP_MAX + PACK_TABLE_MAX + PACK_FOOTER_SIZE + STORE_TAG_SIZE)
-G_STATIC_ASSERT(WRITTEN_MAX <= PACK_SIZE_MAX);
+G_STATIC_ASSERT(PACK_WRITTEN_MAX <= PACK_SIZE_MAX);
 G_STATIC_ASSERT(PACK_CHUNKS_MAX *(PACK_FRAME_ROW + PACK_CHUNK_ROW + PACK_BASE_ROW) +
                     STORE_TAG_SIZE <=
                 PACK_TABLE_MAX);
@@ -89,7 +85,7 @@ pack_writer_new(struct repo *repo, enum pack_kind kind, const struct pack_option
     writer->bases = g_byte_array_new();
     writer->sealed = g_byte_array_new();
     if (options->parity > 0)
-        writer->parity = parity_encoder_new(WRITTEN_MAX, options->parity);
+        writer->parity = parity_encoder_new(PACK_WRITTEN_MAX, options->parity);
     writer->output = repo_create(repo, options->owner, error);
     if (writer->output == NULL || !begin_header(writer, kind, options, error))
         return NULL;

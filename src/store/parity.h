@@ -51,3 +51,7 @@ void parity_report_clear(struct parity_report *report);
  * damaged; when all of them do, that is the error.  The report is then cleared. */
 gboolean parity_check(struct repo *repo, const char *name, const char *parity_name,
                       struct parity_report *report, GBytes **ret_repaired, GError **error);
+/* The same without finding out what could be restored: `repaired` and `bad` say nothing.  Memory is
+ * the parity object. */
+gboolean parity_scan(struct repo *repo, const char *name, const char *parity_name,
+                     struct parity_report *report, GError **error);

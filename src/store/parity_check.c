@@ -363,6 +363,7 @@ fill_report(const struct check *check, struct parity_report *report)
     report->repaired = report->damaged - report->bad->len;
 }
 
+/* `ret_data` NULL: nothing is mended. */
 static gboolean
 check_object(struct check *check, guint8 **ret_data, GError **error)
 {
@@ -379,7 +380,8 @@ check_object(struct check *check, guint8 **ret_data, GError **error)
         return FALSE;
     if (!check->trusted && has_digest(check, check->found))
         trust(check, check->found);
-    if (check->trusted && count(check->lost, check->blocks) == 0 && check->size <= check->length)
+    if (ret_data == NULL ||
+        (check->trusted && count(check->lost, check->blocks) == 0 && check->size <= check->length))
         return TRUE;
     *ret_data = g_malloc((gsize)check->blocks * PARITY_BLOCK + 1);
     return heal(check, *ret_data, error);
@@ -401,6 +403,20 @@ parity_check(struct repo *repo, const char *name, const char *parity_name,
         if (ret_repaired != NULL && report->damaged > 0 && report->bad->len == 0)
             *ret_repaired = g_bytes_new_take(g_steal_pointer(&data), (gsize)check.length);
     }
+    clear(&check);
+    return ok;
+}
+
+gboolean
+parity_scan(struct repo *repo, const char *name, const char *parity_name,
+            struct parity_report *report, GError **error)
+{
+    struct check check = {.repo = repo, .name = name, .parity_name = parity_name};
+    *report = (struct parity_report){0};
+    gboolean ok = read_parity(&check, error) && parse_header(&check, error) &&
+                  check_tables(&check, error) && check_object(&check, NULL, error);
+    if (ok)
+        fill_report(&check, report);
     clear(&check);
     return ok;
 }

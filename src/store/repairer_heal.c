@@ -4,6 +4,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "store/object_parity.h"
+#include "store/pack_format.h"
 #include "store/parity.h"
 #include "store/repairer_private.h"
 #include "store/seal.h"
@@ -184,8 +185,9 @@ encode_parity(struct repair *repair, const char *object, const char *parity_name
     guint64 size;
     if (!repo_size(repo, object, &size, error))
         return FALSE;
+    /* As the writer of the pack did: the same bytes come out. */
     auto_ptr(parity_encoder) encoder =
-        parity_encoder_new(size, store_config(repair->store)->parity);
+        parity_encoder_new(MAX(size, PACK_WRITTEN_MAX), store_config(repair->store)->parity);
     g_autofree guint8 *piece = g_malloc(PIECE);
     for (guint64 at = 0; at < size; at += PIECE) {
         gsize length = (gsize)MIN(size - at, PIECE);
