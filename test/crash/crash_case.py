@@ -55,9 +55,12 @@ class Bench:
         self.key = ()  # options that open the store
 
     def copy(self, directory):
-        """A bench of its own, with the same content."""
-        shutil.copytree(self.directory, directory, symlinks=True)
+        """A bench of its own, with the same content; files beside the store are the same ones."""
         copy = Bench(directory)
+        shutil.copytree(self.store, copy.store)
+        for path in self.directory.iterdir():
+            if path.is_file():
+                os.link(path, copy.directory / path.name)
         copy.key = self.key
         return copy
 
@@ -209,7 +212,6 @@ class CrashCase(unittest.TestCase):
                 raise AssertionError(f'point {point} ({points[point - 1]}): {error}') from error
             finally:
                 shutil.rmtree(directory, ignore_errors=True)
-                shutil.rmtree(f'{directory}.undo', ignore_errors=True)
 
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             futures = [pool.submit(one, point) for point in chosen]
@@ -223,4 +225,5 @@ class CrashCase(unittest.TestCase):
 
     def report(self, fault, points, number):
         """Say what was covered."""
-        print(f'{self.id().rpartition(".")[2]}: {fault}: {number} of {len(points)} points', flush=True)
+        test = self.id().rpartition('.')[2]
+        print(f'{test}: {fault}: {number} of {len(points)} points', flush=True)

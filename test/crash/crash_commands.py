@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The commands that change a store, and what has to hold when one did not come to its end."""
+import shutil
+
 from crash_case import STRIDE, CrashCase
 from slipway_case import CORRUPT, DENIED, NOT_FOUND
 from store_case import flip, noise, objects
@@ -8,9 +10,11 @@ BACKUP = ('backup', 'run', '--name', 'm', 'disk0.img', 'disk1.img')
 
 
 class CommandCase(CrashCase):
-    """faults: what happens, each with how-many-th point it is tried at."""
+    """faults: what happens, each with how-many-th point it is tried at.  afterwards: what happens
+    when a command was done."""
 
     faults = ()
+    afterwards = ()
 
     def interrupt(self, bench, command, fault, point):
         """Run the command with the fault, and check how it ended."""
@@ -21,10 +25,27 @@ class CommandCase(CrashCase):
         self.assertLessEqual(counts.pop('index'), expected['index'])
         self.assertEqual({key: expected[key] for key in counts}, counts)
 
+    def stays_done(self, command):
+        """What was there when the command ended well is there when the power goes then; what it
+        removed does not come back."""
+        calm = self.base.copy(self.root / 'calm')
+        calm.run(*command, check=self.usual)
+        for fault in self.afterwards:
+            bench = self.base.copy(self.root / 'end')
+            bench.run(*command, fault=fault, point='end', check=self.usual)
+            expected, counts = calm.counts(), bench.counts()
+            del expected['tmp'], counts['tmp']  # nobody waits for an unfinished one to be gone
+            self.assertEqual(expected, counts, f'{fault}, at the end')
+            self.assertEqual(len(calm.sets()), len(bench.sets()))
+            if self.usual == 0:
+                bench.run('store', 'check', '--read-data', check=0)
+            shutil.rmtree(bench.directory)
+
     def everywhere(self, command, visit, finish=lambda bench: None):
         """Interrupt `command` at every point with every fault; then `visit(bench, point)` repeats
         and checks.  There must not be more objects afterwards than after an undisturbed run."""
         counts, points = self.reference(command, finish)
+        self.stays_done(command)
         for number, (fault, stride) in enumerate(self.faults):
             def one(directory, point, fault=fault):
                 bench = self.base.copy(directory)

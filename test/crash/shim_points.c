@@ -14,6 +14,7 @@
 static char directory[PATH_MAX];
 static size_t directory_length;
 static unsigned long stop_at, count;
+static bool at_end;
 static enum { ONLY_COUNT, KILL_BEFORE, KILL_AFTER, POWER, FAIL_ONCE, FAIL_ALL } mode;
 static int failure;
 static int log_fd = -1;
@@ -55,6 +56,7 @@ begin(void)
     if (text == NULL || realpath(text, directory) == NULL)
         return;
     mode = parse_mode(getenv("SHIM_MODE"));
+    at_end = at != NULL && strcmp(at, "end") == 0;
     stop_at = at != NULL ? strtoul(at, NULL, 10) : 0;
     failure = parse_errno(getenv("SHIM_ERRNO"));
     if (log != NULL)
@@ -64,6 +66,15 @@ begin(void)
         power_begin(directory, getenv("SHIM_POWER"));
     unsetenv("LD_PRELOAD");
     directory_length = strlen(directory);
+}
+
+/* The program has said that it is done, and then the power goes. */
+__attribute__((destructor)) static void
+end(void)
+{
+    inside = true;
+    if (mode == POWER && at_end)
+        power_lost();
 }
 
 /* The directory itself counts too. */

@@ -12,12 +12,17 @@ from crash_commands import CommandCase
 class CrashTest(CommandCase):
     """Killed, or without power."""
 
+    afterwards = tuple(Fault('power', how) for how in ('all-undone', 'names-lost', 'names-kept'))
     faults = ((Fault('kill-before'), 1), (Fault('kill-after'), 7),
-              (Fault('power', 'all-undone'), 4), (Fault('power', 'names-lost'), 4),
-              (Fault('power', 'names-kept'), 4))
+              *((fault, 4) for fault in afterwards))
 
     def interrupt(self, bench, command, fault, point):
         result = bench.run(*command, fault=fault, point=point)
+        if result.code == self.usual:
+            # Names of packs differ from run to run, and so does how many folders are made for them.
+            self.assertLess(len(bench.points()), point, f'{fault}: {result}')
+            self.assertGreater(point, 20, f'{fault}: {result}')
+            return
         self.assertEqual(-signal.SIGKILL, result.code, f'{fault}: {result}')
 
 

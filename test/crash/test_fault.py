@@ -17,7 +17,7 @@ REMEDIES = {'EIO': '', 'ENOSPC': 'free some space', 'EROFS': 'can be written',
 class FaultTest(CommandCase):
     """Only one change fails, or from then on all."""
 
-    faults = tuple((Fault(mode, errno=name), 11) for mode in ('fail-once', 'fail-all')
+    faults = tuple((Fault(mode, errno=name), 13) for mode in ('fail-once', 'fail-all')
                    for name in REMEDIES)
 
     def interrupt(self, bench, command, fault, point):
