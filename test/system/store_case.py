@@ -186,8 +186,8 @@ class StoreCase(SlipwayCase):
     def start(self, *arguments, env=None):
         """Begin to run the program with --json, and go on."""
         child = subprocess.Popen(
-            [*self.command(*arguments), '--json'], cwd=self.dir, env=self.environment() | (env or {}),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            [*self.command(*arguments), '--json'], cwd=self.dir,
+            env=self.environment() | (env or {}), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(child.wait)
         self.addCleanup(child.kill)
         self.addCleanup(child.stdout.close)

@@ -129,7 +129,8 @@ class CheckTest(DamageCase):
         self.fill('--parity', '10%')
         before = digests(self.store)
         kinds = {name.split('/')[0] for name in before}
-        self.assertLessEqual({'config', 'packs', 'parity', 'index', 'sets', 'flags', 'rules'}, kinds)
+        self.assertLessEqual({'config', 'packs', 'parity', 'index', 'sets', 'flags', 'rules'},
+                             kinds)
         tried = 0
         for name, path in objects(self.store).items():
             for offset in self.places(path) if not name.startswith('index/') else ():

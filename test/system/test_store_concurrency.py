@@ -12,7 +12,7 @@ from slipway_case import BUSY
 from store_case import KIB, MIB, Sealed, StoreCase, age_unfinished, change, digests, noise, objects
 
 # Seconds that the rounds may take together, and how many there are at least.
-SECONDS = float(os.environ.get('STORE_CONCURRENCY_SECONDS', '25'))
+SECONDS = float(os.environ.get('STORE_CONCURRENCY_SECONDS', '16'))
 ROUNDS_MIN = 4
 
 
@@ -173,9 +173,9 @@ class LeaseTest(StoreCase):
         self.init()
         self.disk = self.image('disk.img', 64 * MIB, {0: noise(1, 40 * MIB)})
 
-    def writer(self):
+    def writer(self, rate='2M'):
         """A backup that takes its time, and its lease."""
-        child = self.start('backup', 'run', self.disk, '--bandwidth-limit', '2M')
+        child = self.start('backup', 'run', self.disk, '--bandwidth-limit', rate)
         self.wait_for(lambda: objects(self.store, 'leases') and objects(self.store, 'tmp'))
         return child
 
@@ -210,7 +210,7 @@ class LeaseTest(StoreCase):
 
     def test_unlock_all(self):
         """A writer whose lease was taken away notices, and its set is whole or not there."""
-        child = self.writer()
+        child = self.writer('16M')
         child.send_signal(signal.SIGSTOP)
         self.assertEqual(2, self.slipway('store', 'unlock', '--all', code=2).code)
         self.assertEqual(1, self.slipway('store', 'unlock', '--all', '--yes').json['removed'])
@@ -228,11 +228,7 @@ class LeaseTest(StoreCase):
         removing, and with nothing else."""
         self.backup(self.disk)
         self.backup(self.image('other.img', 8 * MIB, {0: noise(2, 2 * MIB)}), name='other')
-        lease = '0123456789abcdef' * 2
-        (self.store / 'leases').mkdir(exist_ok=True)
-        Sealed(b'LEAS', {'boot': 'b', 'created': int(time.time()), 'host': 'elsewhere',
-                         'kind': 'writer', 'pid': 1, 'refreshed': int(time.time()),
-                         'sequence': 3}).write(self.store / 'leases' / lease)
+        self.foreign_lease()
         self.assertEqual(['elsewhere'], [entry['host'] for entry in self.leases()])
         self.delete('other')
         before = digests(self.store, 'packs')
@@ -246,6 +242,36 @@ class LeaseTest(StoreCase):
         self.assertGreater(self.prune()['removed_packs'], 0)
         self.assertLess(len(objects(self.store, 'packs')), len(before))
         self.assert_sound()
+
+    def foreign_lease(self):
+        """Of a writer of another host; its path."""
+        path = self.store / 'leases' / ('0123456789abcdef' * 2)
+        path.parent.mkdir(exist_ok=True)
+        Sealed(b'LEAS', {'boot': 'b', 'created': int(time.time()), 'host': 'elsewhere',
+                         'kind': 'writer', 'pid': 1, 'refreshed': int(time.time()),
+                         'sequence': 3}).write(path)
+        return path
+
+    def test_doomed_packs(self):
+        """A writer that comes when packs are on the list already must not rely on them: they go
+        while it runs, and nobody waits for it."""
+        self.backup(self.image('old.img', 4 * MIB, {0: noise(2, 2 * MIB)}), name='old')
+        lease = self.foreign_lease()
+        self.delete('old')
+        self.assertGreater(self.prune()['waiting_packs'], 0)
+        areas = {n * 4 * MIB: noise(n + 10, MIB) for n in range(1, 6)}
+        disk = self.image('new.img', 24 * MIB, {0: noise(2, 2 * MIB)} | areas)
+        child = self.start('backup', 'run', disk, '--workers', '1', '--bandwidth-limit', '3M')
+        self.wait_for(lambda: any(path.stat().st_size > 0
+                                  for path in objects(self.store, 'tmp').values()))
+        child.send_signal(signal.SIGSTOP)
+        lease.unlink()
+        self.assertGreater(self.prune()['removed_packs'], 0)
+        child.send_signal(signal.SIGCONT)
+        _, said = child.communicate(timeout=120)
+        self.assertEqual(0, child.returncode, said.decode())
+        self.assert_sound()
+        self.assert_restores('new', 'disk0', disk)
 
     def test_damaged_lease(self):
         """It is in nobody's way."""
