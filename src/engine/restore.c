@@ -335,7 +335,7 @@ run_all(struct run *run, const struct set *set, struct restore_report *report, G
 {
     const struct restore_options *options = run->job.options;
     guint wanted = options->threads != 0 ? options->threads
-                                         : CLAMP(g_get_num_processors(), 2, THREADS_DEFAULT_MAX);
+                                         : CLAMP(g_get_num_processors() + 1, 2, THREADS_DEFAULT_MAX);
     run->segments = map_segments(run->job.map.size);
     run->first_bad = G_MAXUINT64;
     run->state_due = g_get_monotonic_time() + G_USEC_PER_SEC;

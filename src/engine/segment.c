@@ -7,7 +7,7 @@ struct segment *
 segment_new(void)
 {
     struct segment *segment = g_new0(struct segment, 1);
-    segment->data = g_malloc(CHUNK_SEGMENT);
+    segment->data = g_aligned_alloc(CHUNK_SEGMENT, 1, CHUNK_BLOCK);
     segment->groups = g_array_new(FALSE, FALSE, sizeof(struct segment_group));
     segment->out = g_byte_array_new();
     return segment;
@@ -18,7 +18,7 @@ segment_free(struct segment *segment)
 {
     if (segment == NULL)
         return;
-    g_free(segment->data);
+    g_aligned_free(segment->data);
     g_array_unref(segment->groups);
     g_byte_array_unref(segment->out);
     g_free(segment);

@@ -42,7 +42,7 @@ struct segment {
     guint64 number;
     guint32 length; /* bytes, whole blocks; the disk may end before */
     gboolean zero;  /* known to be all zeros without reading */
-    guint8 *data;   /* CHUNK_SEGMENT bytes */
+    guint8 *data;   /* CHUNK_SEGMENT bytes, aligned to CHUNK_BLOCK */
     gboolean has_old;
     struct map_leaf old; /* n is 0 without one */
     struct map_leaf leaf;

@@ -10,7 +10,7 @@
 
 #define CHUNK_BLOCK 4096u
 #define CHUNK_MIN (16u << 10)
-#define CHUNK_MAX (256u << 10)
+#define CHUNK_MAX (128u << 10)
 #define CHUNK_SEGMENT (4u << 20)
 #define CHUNK_SEGMENT_BLOCKS (CHUNK_SEGMENT / CHUNK_BLOCK)
 

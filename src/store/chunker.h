@@ -12,7 +12,7 @@
 
 #include "store/chunk.h"
 
-#define CHUNKER_BITS 4
+#define CHUNKER_BITS 3
 
 struct chunk_span {
     guint32 offset; /* bytes, in the segment */

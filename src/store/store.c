@@ -80,6 +80,11 @@ config_from_json(json_t *json, struct store_config *ret, GError **error)
             "the store has format version %d, this slipway reads up to %d; use a newer "
             "slipway",
             version, STORE_VERSION);
+    if (version < STORE_VERSION)
+        return error_set(error, SLIPWAY_ERROR_UNSUPPORTED,
+                         "the store has format version %d, of a slipway before its first release; "
+                         "this one reads %d: make a new store and back up again",
+                         version, STORE_VERSION);
     gboolean ok = strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32 && parity >= 0 &&
                   parity <= (int)STORE_PARITY_MAX && find_codec(codec, &ret->codec) &&
                   level >= LEVEL_MIN && level <= LEVEL_MAX;

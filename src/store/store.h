@@ -10,7 +10,7 @@
 #include "store/keyring.h"
 #include "store/store_key.h"
 
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 #define STORE_LEVEL_DEFAULT 1
 #define STORE_PARITY_MAX 500u
 #define STORE_ID_TEXT 33u /* 32 hex digits and a NUL */

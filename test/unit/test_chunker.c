@@ -62,7 +62,7 @@ split_slowly(const guint8 *segment, guint32 length, guint64 seed, struct chunk_s
         struct chunk_span *span = &ret[n - 1];
         span->length += CHUNK_BLOCK;
         guint64 hash = XXH3_64bits_withSeed(segment + at, CHUNK_BLOCK, seed);
-        open = span->length < CHUNK_MAX && (span->length < CHUNK_MIN || hash % 16 != 0);
+        open = span->length < CHUNK_MAX && (span->length < CHUNK_MIN || hash % 8 != 0);
     }
     return n;
 }
@@ -170,7 +170,7 @@ test_extremes(void)
     /* Equal blocks all end a chunk, or none does. */
     memset(segment, 'a', CHUNK_SEGMENT);
     for (guint64 seed = 0; seed < 64; seed++) {
-        gboolean ends = XXH3_64bits_withSeed(segment, CHUNK_BLOCK, seed) % 16 == 0;
+        gboolean ends = XXH3_64bits_withSeed(segment, CHUNK_BLOCK, seed) % 8 == 0;
         guint n = chunker_split(segment, CHUNK_SEGMENT, seed, spans);
         g_assert_cmpuint(n, ==, CHUNK_SEGMENT / (ends ? CHUNK_MIN : CHUNK_MAX));
     }
@@ -225,16 +225,16 @@ test_vectors(void)
 {
     g_autofree guint8 *segment = g_malloc(CHUNK_SEGMENT);
     fill(segment, CHUNK_SEGMENT, 88172645463325252);
-    assert_cuts(segment, 0, 60, "79983761817c5f34d2f7968b55a3cb2e2d6a159ac3e57db7922e62b90bb8fa3c");
-    assert_cuts(segment, 0x0123456789abcdef, 52,
-                "78152e775fe93659c9bb992e32c2bb7f2d04c65be5ffdedbefcc07513b00b5b1");
+    assert_cuts(segment, 0, 98, "405149349bbd49ad7b21e39f41d443baec04e9ea6400c203785fc082673446f3");
+    assert_cuts(segment, 0x0123456789abcdef, 88,
+                "eeb74292e5350c0000b8d4529ff2dbbfcdff2a70a10760ec086d69549ef41098");
     /* As a file system looks. */
     for (guint i = 0; i < CHUNK_SEGMENT_BLOCKS; i++)
         if (i % 37 == 5 || (i >= 400 && i < 500))
             memset(segment + i * CHUNK_BLOCK, 0, CHUNK_BLOCK);
-    assert_cuts(segment, 0, 71, "ec9a8b892d26a76111fa8ad8a6d0c4e8810bfa6acbaf7c9d4a89035eca8bb412");
-    assert_cuts(segment, 0x0123456789abcdef, 66,
-                "78f539600f30f0ceb0b3c2703903de34108c875e3e6f33be05f9a8b92a618d7a");
+    assert_cuts(segment, 0, 102, "f8d2ca182fdfdf9926738c1db4481991efcf68ebeb7c1ac853ead02f44492400");
+    assert_cuts(segment, 0x0123456789abcdef, 95,
+                "70f9f45e207b24017f47784df26c8fbcd47bc0333f5a6594e729349bf0f496f5");
 }
 
 int

@@ -62,7 +62,7 @@ round_trip(struct repo *repo, gboolean encrypted, unsigned parity, guint32 unit)
 static void
 test_round_trip(void)
 {
-    static const guint32 units[] = {64, 4096, 100000};
+    static const guint32 units[] = {64, 4096, 65536};
     for (guint i = 0; i < 4 * G_N_ELEMENTS(units); i++) {
         auto_ptr(repo) memory = repo_memory_new();
         round_trip(memory, i & 1, i & 2 ? 30 : 0, units[i / 4]);
@@ -269,6 +269,8 @@ test_delta(void)
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
+#define FULL_GROUP (PACK_GROUP_MAX / CHUNK_MAX)
+
 static void
 test_full(void)
 {
@@ -278,12 +280,12 @@ test_full(void)
     struct pack_writer *writer = pack_writer_new(repo, PACK_DATA, &options, &error);
     g_assert_no_error(error);
     g_autofree guint8 *data = g_malloc0(PACK_GROUP_MAX);
-    struct chunk_id ids[16] = {{{1}}, {{2}}, {{3}}};
-    guint32 lengths[16];
-    for (guint i = 0; i < 16; i++)
+    struct chunk_id ids[FULL_GROUP] = {{{1}}, {{2}}, {{3}}};
+    guint32 lengths[FULL_GROUP];
+    for (guint i = 0; i < FULL_GROUP; i++)
         lengths[i] = CHUNK_MAX;
-    struct pack_group group = {CODEC_NONE, PACK_GROUP_MAX, data, PACK_GROUP_MAX, {{0}}, 16,
-                               ids,        lengths};
+    struct pack_group group = {CODEC_NONE, PACK_GROUP_MAX, data, PACK_GROUP_MAX,
+                               {{0}},      FULL_GROUP,     ids,  lengths};
     guint groups = 0;
     while (pack_writer_size(writer) < PACK_TARGET) {
         data[0] = (guint8)groups++;

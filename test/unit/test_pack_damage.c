@@ -172,7 +172,7 @@ test_healed(void)
     auto_ptr(repo) repo = repo_memory_new();
     auto_ptr(store_key) key = fixture_key();
     auto_fixture fixture;
-    fixture_init(&fixture, 100000, 10);
+    fixture_init(&fixture, 65536, 10);
     struct pack_name name;
     g_autoptr(GError) error = NULL;
     g_assert_true(fixture_write(&fixture, repo, key, 50, &name, &error));
