@@ -74,6 +74,8 @@ errno_remedy(int number)
         return "; check the owner and the permissions";
     case EROFS:
         return "; choose a place that can be written";
+    case EIO:
+        return "; the medium is failing: look at the kernel's log, and replace it";
     default:
         return "";
     }

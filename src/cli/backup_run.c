@@ -225,7 +225,7 @@ ratio_to_json(guint64 whole, guint64 part)
 static json_t *
 report_to_json(const struct backup_report *report)
 {
-    struct set_entry entry = {.set = report->set};
+    struct set_entry entry = {report->set, report->flags};
     const struct set_stats *stats = &report->set->stats;
     json_t *json = set_print_json(&entry, FALSE);
     double seconds = (double)MAX(report->milliseconds, 1) / 1000;

@@ -15,6 +15,7 @@ void
 backup_report_clear(struct backup_report *report)
 {
     set_free(report->set);
+    set_flags_clear(&report->flags);
     verify_report_clear(&report->verify);
     report->set = NULL;
 }
@@ -268,10 +269,24 @@ run_disks(struct store *store, struct store_writer *writer, const struct backup_
     return g_steal_pointer(&set);
 }
 
+/* For the report alone: a set that retention took meanwhile has none. */
+static void
+note_flags(struct store *store, struct backup_report *report)
+{
+    struct set_entry *entry = store_sets_read(store, &report->set->id, NULL);
+    set_flags_clear(&report->flags);
+    if (entry != NULL) {
+        report->flags = entry->flags;
+        entry->flags = (struct set_flags){0};
+    }
+    set_entry_free(entry);
+}
+
 static gboolean
 verify(struct store *store, const struct backup_options *options, const struct set_entry *parent,
        struct backup_report *report, GError **error)
 {
+    report->flags.archived = options->archive;
     if (options->verify == BACKUP_VERIFY_NONE)
         return TRUE;
     struct set_entry entry = {.set = report->set, .flags = {.archived = options->archive}};
@@ -283,6 +298,7 @@ verify(struct store *store, const struct backup_options *options, const struct s
     if (!verify_and_note(store, &entry, &how, &report->verify, error))
         return FALSE;
     report->verified = TRUE;
+    note_flags(store, report);
     if (report->verify.damage->len == 0)
         return TRUE;
     const struct verify_damage *first = report->verify.damage->pdata[0];

@@ -42,6 +42,7 @@ struct backup_options {
 
 struct backup_report {
     struct set *set;
+    struct set_flags flags; /* as they are after the run */
     struct store_config config;
     gboolean verified;
     struct verify_report verify;

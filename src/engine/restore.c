@@ -334,8 +334,9 @@ static gboolean
 run_all(struct run *run, const struct set *set, struct restore_report *report, GError **error)
 {
     const struct restore_options *options = run->job.options;
-    guint wanted = options->threads != 0 ? options->threads
-                                         : CLAMP(g_get_num_processors() + 1, 2, THREADS_DEFAULT_MAX);
+    guint wanted = options->threads != 0
+                       ? options->threads
+                       : CLAMP(g_get_num_processors() + 1, 2, THREADS_DEFAULT_MAX);
     run->segments = map_segments(run->job.map.size);
     run->first_bad = G_MAXUINT64;
     run->state_due = g_get_monotonic_time() + G_USEC_PER_SEC;

@@ -204,6 +204,7 @@ class RunTest(StoreCase):
         made = self.backup(self.disk, '--verify', 'all')
         self.assertEqual(([], made['stats']['chunks']), (made['damage'], made['verified_chunks']))
         self.assertTrue(self.sets()[0]['verified']['good'])
+        self.assertEqual(self.sets()[0]['verified'], made['verified'])
         change(self.disk, MIB, noise(9, BLOCK))
         made = self.backup(self.disk, '--verify', 'new')
         self.assertEqual(made['stats']['new_chunks'], made['verified_chunks'])

@@ -306,14 +306,16 @@ class SecrecyTest(KeyCase):
         one.write_bytes(data)
 
     def test_formats(self):
-        """A store of a later format, or of another kind, is refused by all commands."""
+        """A store of a later or older format, or of another kind, is refused by all commands."""
         config = Sealed.read(self.store / 'config')
         good = dict(config.members)
-        for version, members in ((2, good), (1, good | {'version': 2})):
+        for version, members, words in ((2, good, 'version 2'),
+                                        (1, good | {'version': 3}, 'use a newer slipway'),
+                                        (1, good | {'version': 1}, 'before its first release')):
             Sealed(b'CONF', members, version).write(self.store / 'config')
             for command in (('backup', 'list'), ('backup', 'run', self.disk), ('store', 'info'),
                             ('store', 'prune'), ('store', 'key', 'list')):
-                self.fails(UNSUPPORTED, *command, words=[self.store])
+                self.fails(UNSUPPORTED, *command, words=[self.store, words])
         Sealed(b'CONF', good | {'format': 'something-else'}).write(self.store / 'config')
         self.assertNotEqual(0, self.slipway('backup', 'list', code=None).code)
         Sealed(b'CONF', good | {'encrypted': False}).write(self.store / 'config')
