@@ -8,7 +8,7 @@
 
 /* The ranges of `right` that are not as in `left`, settled for its size: what a list of changed
  * extents for a backup after `left` must have.  What lies beyond the end of the smaller disk counts
- * where it is not zero.  Granularity is a chunk of `right` (4 KiB to 256 KiB; several behind a
+ * where it is not zero.  Granularity is a chunk of `right` (4 KiB to 128 KiB; several behind a
  * place where chunks begin elsewhere now), and a block of 4 KiB where it became zero; so there may
  * be equal bytes in it.  Fails as map_diff() does. */
 struct extent_list *diff_maps(const struct map *left, const struct map *right,
