@@ -3,7 +3,12 @@
 
 #include "base/error.h"
 
+/* Chunks that were marked lately: sets of one machine have most of theirs in common, and looking
+ * one up costs more than all the rest.  A power of two. */
+#define RECENT (128u << 10)
+
 struct live_map {
+    struct chunk_id *recent; /* RECENT places, each for the ids whose fingerprint falls on it */
     struct locator *locator;
     GHashTable *packs; /* struct pack_name * of the value to struct live_pack * */
     GHashTable *lost;  /* borrowed; NULL: none */
@@ -25,6 +30,7 @@ live_map_new(struct locator *locator)
 {
     struct live_map *map = g_new0(struct live_map, 1);
     map->locator = locator;
+    map->recent = g_new0(struct chunk_id, RECENT);
     map->packs = g_hash_table_new_full(pack_name_hash, pack_name_equal, NULL, free_pack);
     return map;
 }
@@ -35,6 +41,7 @@ live_map_free(struct live_map *map)
     if (map == NULL)
         return;
     g_hash_table_unref(map->packs);
+    g_free(map->recent);
     g_free(map);
 }
 
@@ -65,6 +72,7 @@ live_map_pack(struct live_map *map, const struct pack_name *name)
 void
 live_map_remove(struct live_map *map, const struct pack_name *name)
 {
+    memset(map->recent, 0, RECENT * sizeof *map->recent);
     g_hash_table_remove(map->packs, name);
 }
 
@@ -109,8 +117,9 @@ take_table(struct live_pack *pack, const struct pack_table *table)
 }
 
 void
-live_map_forget(struct live_pack *pack)
+live_map_forget(struct live_map *map, struct live_pack *pack)
 {
+    memset(map->recent, 0, RECENT * sizeof *map->recent);
     gsize bytes = (pack->n_slots + 7) / 8;
     guint8 *const bits[] = {pack->live, pack->expanded, pack->visited, pack->moved};
     for (guint i = 0; pack->live != NULL && i < G_N_ELEMENTS(bits); i++)
@@ -257,11 +266,21 @@ mark_all(struct live_map *map, const struct chunk_id *id)
     }
 }
 
+/* An empty place has an id of zeros, which whoever makes up a map may ask for. */
+static gboolean
+recent_is(const struct chunk_id *recent, const struct chunk_id *id)
+{
+    return chunk_id_equal(recent, id) && chunk_id_fingerprint(id) != 0;
+}
+
 enum live_found
 live_map_mark(struct live_map *map, const struct chunk_id *id, struct live_pack **ret,
               guint *ret_slot, GError **ret_trouble)
 {
     struct location location;
+    struct chunk_id *recent = &map->recent[chunk_id_fingerprint(id) % RECENT];
+    if (ret == NULL && recent_is(recent, id))
+        return LIVE_FOUND;
     enum live_found found = live_map_choose(map, id, FALSE, &location, ret_trouble);
     if (found == LIVE_BROKEN)
         mark_all(map, id);
@@ -275,6 +294,7 @@ live_map_mark(struct live_map *map, const struct chunk_id *id, struct live_pack 
             mark_location(map, &base_location);
         location_clear(&base_location);
     }
+    *recent = *id;
     if (ret != NULL) {
         *ret = pack;
         *ret_slot = location.slot;

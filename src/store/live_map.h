@@ -6,7 +6,7 @@
  * prune that did not come to its end has written), and whose pack's name comes first.  A delta
  * counts only where its base has a copy that is none.
  *
- * Memory: 200 bytes a pack and four bits a chunk.  One thread. */
+ * Memory: 4 MiB, 200 bytes a pack and four bits a chunk.  One thread. */
 #pragma once
 
 #include "store/locator.h"
@@ -53,7 +53,7 @@ GPtrArray *live_map_packs(struct live_map *map);
 void live_map_remove(struct live_map *map, const struct pack_name *name);
 
 /* Nothing of it is needed any more: its bits are cleared. */
-void live_map_forget(struct live_pack *pack);
+void live_map_forget(struct live_map *map, struct live_pack *pack);
 
 /* Read its table, if that was not done.  FALSE with SLIPWAY_ERROR_CORRUPT or SLIPWAY_ERROR_IO and
  * `unreadable` set, or with another error. */

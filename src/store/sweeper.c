@@ -313,7 +313,7 @@ clean(struct sweep *sweep, GPtrArray *dead, GPtrArray *move, GError **error)
         g_ptr_array_extend(dead, done, NULL, NULL);
         /* What was needed of them is elsewhere now. */
         for (guint i = 0; i < done->len; i++)
-            live_map_forget(done->pdata[i]);
+            live_map_forget(sweep->map, done->pdata[i]);
         ok = dispose(sweep, dead, error);
     }
     g_clear_pointer(&done, g_ptr_array_unref);
