@@ -17,10 +17,10 @@
 #define OWNER "0123456789abcdef0123456789abcdef"
 
 static char *work = NULL;
-static gint n_chunks = 16 << 20, n_lookups = 1000000, rounds = 3;
+static gint n_chunks = 25 << 20, n_lookups = 1000000, rounds = 3;
 
 static const GOptionEntry entries[] = {
-    {"chunks", 'c', 0, G_OPTION_ARG_INT, &n_chunks, "chunks of 64 KiB (16777216: 1 TiB)", "N"},
+    {"chunks", 'c', 0, G_OPTION_ARG_INT, &n_chunks, "chunks (26214400: those of 1 TiB)", "N"},
     {"lookups", 'l', 0, G_OPTION_ARG_INT, &n_lookups, "searches a round (1000000)", "N"},
     {"rounds", 'r', 0, G_OPTION_ARG_INT, &rounds, "rounds (3)", "N"},
     {"work", 'w', 0, G_OPTION_ARG_FILENAME, &work, "where the index is made", "DIR"},
