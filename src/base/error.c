@@ -29,7 +29,15 @@ static const struct {
     [SLIPWAY_ERROR_CANCELLED] = {130, "cancelled", "stopped by the user"},
 };
 
-G_DEFINE_QUARK(slipway - error - quark, slipway_error)
+/* G_DEFINE_QUARK would not do: two threads may make the first error at once. */
+GQuark
+slipway_error_quark(void)
+{
+    static gsize quark;
+    if (g_once_init_enter(&quark))
+        g_once_init_leave(&quark, g_quark_from_static_string("slipway-error-quark"));
+    return (GQuark)quark;
+}
 
 static void
 set_valist(GError **error, enum slipway_error code, const char *format, va_list args)
