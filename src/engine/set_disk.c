@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "disk/disk_driver.h"
-#include "engine/set_leaves.h"
+#include "engine/set_extent.h"
 #include "store/chunk_reader.h"
 
 /* What one call needs for itself. */
@@ -133,50 +133,6 @@ read_disk(struct disk *disk, guint64 offset, void *buffer, gsize length, GError 
 
 /* ---- Extents --------------------------------------------------------------------------------- */
 
-/* The end of the chunks that lie together from `block` on, of which entry `i` is the first. */
-static guint
-end_of_data(const struct set_leaf *leaf, guint i)
-{
-    guint end = (guint)leaf->entries[i].block + leaf->entries[i].blocks;
-    while (++i < leaf->n && leaf->entries[i].block == end)
-        end += leaf->entries[i].blocks;
-    return end;
-}
-
-/* Where the zeros end that reach to the end of `segment`. */
-static gboolean
-end_of_zeros(struct backed_up *self, struct context *context, guint64 segment, guint64 *ret,
-             GError **error)
-{
-    gboolean found;
-    if (!map_cursor_next(context->cursor, segment + 1, &found, ret, error))
-        return FALSE;
-    *ret = found ? *ret * CHUNK_SEGMENT : self->base.size;
-    return TRUE;
-}
-
-static gboolean
-find_extent(struct backed_up *self, struct context *context, guint64 offset, guint64 length,
-            struct disk_extent *ret, GError **error)
-{
-    guint64 segment = offset / CHUNK_SEGMENT, start = segment * CHUNK_SEGMENT;
-    guint64 limit = MIN(offset + length, self->base.size), until;
-    auto_ptr(set_leaf) leaf = set_leaves_get(self->leaves, context->cursor, segment, error);
-    if (leaf == NULL)
-        return FALSE;
-    guint block = (guint)((offset - start) / CHUNK_BLOCK), i = set_leaf_find(leaf, block);
-    gboolean data = i < leaf->n && leaf->entries[i].block <= block;
-    if (i < leaf->n)
-        until =
-            start + (guint64)(data ? end_of_data(leaf, i) : leaf->entries[i].block) * CHUNK_BLOCK;
-    else if (limit <= start + CHUNK_SEGMENT)
-        until = limit;
-    else if (!end_of_zeros(self, context, segment, &until, error))
-        return FALSE;
-    *ret = (struct disk_extent){offset, MIN(until, limit) - offset, data ? DISK_DATA : DISK_ZERO};
-    return TRUE;
-}
-
 static gboolean
 extent_of_disk(struct disk *disk, guint64 offset, guint64 length, struct disk_extent *ret,
                GError **error)
@@ -184,7 +140,8 @@ extent_of_disk(struct disk *disk, guint64 offset, guint64 length, struct disk_ex
     struct backed_up *self = (struct backed_up *)disk;
     GError *local = NULL;
     struct context *context = take(self);
-    gboolean ok = find_extent(self, context, offset, length, ret, &local);
+    gboolean ok = set_extent_find(self->leaves, context->cursor, self->base.size, offset, length,
+                                  ret, &local);
     give_back(self, context);
     return ok || locate_error(self, offset, local, error);
 }
