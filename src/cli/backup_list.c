@@ -25,6 +25,11 @@ describe_state(const struct set_entry *entry)
     if (flags->verified != 0)
         g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "",
                                flags->verified_good ? "verified" : "DAMAGED");
+    if (flags->booted != 0) {
+        g_autofree char *time = set_print_time(flags->booted);
+        g_string_append_printf(text, "%s%s %.10s", text->len > 0 ? ", " : "",
+                               flags->booted_good ? "booted" : "NO BOOT", time);
+    }
     if (text->len == 0)
         g_string_append_c(text, '-');
     return g_string_free(text, FALSE);

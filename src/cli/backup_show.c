@@ -1,14 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/durable_file.h"
+#include "base/error.h"
 #include "cli/nouns.h"
 #include "cli/session.h"
 #include "cli/set_print.h"
 #include "cli/text.h"
+#include "store/set_screen.h"
 
 static void
 print_bytes(struct ui *ui, const char *label, guint64 bytes)
 {
     g_autofree char *text = text_bytes(bytes);
     ui_field(ui, label, text);
+}
+
+/* "2026-11-26 10:15: starts, after 12.3 s: ..." */
+static void
+print_boot(struct ui *ui, const struct set_flags *flags)
+{
+    if (flags->booted == 0)
+        return;
+    g_autofree char *time = set_print_time(flags->booted);
+    g_autofree char *text = g_strdup_printf(
+        "%s: %s after %.1f s: %s", time, flags->booted_good ? "starts" : "DOES NOT START",
+        (double)flags->booted_ms / 1000, flags->booted_words != NULL ? flags->booted_words : "-");
+    ui_field(ui, "Booted", text);
 }
 
 static void
@@ -30,6 +46,7 @@ print_set(struct ui *ui, const struct set_entry *entry)
              entry->flags.verified == 0   ? NULL
              : entry->flags.verified_good ? "good"
                                           : entry->flags.verified_words);
+    print_boot(ui, &entry->flags);
     print_bytes(ui, "Size", set->stats.size);
     print_bytes(ui, "Data", set->stats.data);
     print_bytes(ui, "Read", set->stats.read);
@@ -39,6 +56,32 @@ print_set(struct ui *ui, const struct set_entry *entry)
     for (guint i = 0; i < set->tags->len; i++)
         ui_field(ui, i == 0 ? "Tags" : "", set->tags->pdata[i]);
     ui_field(ui, "Configuration", set->config_type);
+}
+
+/* TRUE when nobody asked for it. */
+static gboolean
+write_screenshot(struct session *session, struct store *store, const struct set *set,
+                 GError **error)
+{
+    const char *file = session_text(session, OPTION_SCREENSHOT);
+    gboolean overwrite;
+    gsize length;
+    if (file == NULL)
+        return TRUE;
+    if (!session_overwrite(session, file, &overwrite, error))
+        return FALSE;
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GBytes) png = set_screen_read(store, &set->id, &local);
+    if (g_error_matches(local, SLIPWAY_ERROR, SLIPWAY_ERROR_NOT_FOUND))
+        return error_set(error, SLIPWAY_ERROR_NOT_FOUND,
+                         "the set has no picture of its screen; `slipway backup verify --boot` "
+                         "makes one");
+    if (png == NULL) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    const void *data = g_bytes_get_data(png, &length);
+    return durable_file_put(file, data, length, 0600, error);
 }
 
 static gboolean
@@ -60,17 +103,20 @@ run(struct session *session, GError **error)
     ui_print(ui, "\n");
     ui_table(ui, table, "no disk");
     ui_set(ui, "set", set_print_json(entry, TRUE));
+    gboolean ok = write_screenshot(session, store, entry->set, error);
     set_entry_free(entry);
-    return TRUE;
+    return ok;
 }
 
 const struct verb verb_backup_show = {
     .name = "show",
     .summary = "show a backup set",
     .description = "Show a backup set and its disks; with --json also the configuration document "
-                   "that was kept with it.",
+                   "that was kept with it. --screenshot writes what was on the screen when "
+                   "`slipway backup verify --boot` started it last.",
     .operands = {{"SET", FALSE, FALSE, COMPLETE_SETS, NULL}},
-    .options = {OPTION_STORE, OPTION_PASSPHRASE_FILE, OPTION_KEY_FILE, OPTION_RECOVERY_FILE},
+    .options = {OPTION_STORE, OPTION_PASSPHRASE_FILE, OPTION_KEY_FILE, OPTION_RECOVERY_FILE,
+                OPTION_SCREENSHOT, OPTION_OVERWRITE},
     .examples = {{"slipway backup show web1", "the newest set of a machine"}},
     .run = run,
 };

@@ -58,6 +58,17 @@ stats_to_json(const struct set_stats *stats)
                      (json_int_t)stats->duration);
 }
 
+static json_t *
+boot_to_json(const struct set_flags *flags)
+{
+    if (flags->booted == 0)
+        return json_null();
+    return json_pack("{s:I, s:b, s:o, s:o, s:I}", "time", (json_int_t)flags->booted, "good",
+                     flags->booted_good, "sign", json_value_text(flags->booted_sign), "words",
+                     json_value_text(flags->booted_words), "duration_ms",
+                     (json_int_t)flags->booted_ms);
+}
+
 json_t *
 set_print_json(const struct set_entry *entry, gboolean with_config)
 {
@@ -82,6 +93,7 @@ set_print_json(const struct set_entry *entry, gboolean with_config)
                                         entry->flags.verified_good, "words",
                                         json_value_text(entry->flags.verified_words))
                             : json_null());
+    json_object_set_new(json, "booted", boot_to_json(&entry->flags));
     if (with_config) {
         json_object_set_new(json, "config_type", json_value_text(set->config_type));
         json_object_set_new(json, "config", json_value_text(set->config));

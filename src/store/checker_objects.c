@@ -6,6 +6,7 @@
 #include "store/machine_rule.h"
 #include "store/object_parity.h"
 #include "store/parity.h"
+#include "store/set_screen.h"
 
 #define OBJECT_MAX (SEAL_PAYLOAD_MAX + SEAL_OVERHEAD)
 /* Objects without parity that are named one by one. */
@@ -74,15 +75,26 @@ parse_key(struct check *check G_GNUC_UNUSED, const char *name, const char *label
     return slot != NULL;
 }
 
+static gboolean
+parse_screen(struct check *check, const char *name G_GNUC_UNUSED, const char *label, GBytes *object,
+             GError **error)
+{
+    g_autoptr(GBytes) payload =
+        seal_open(SEAL_SCREEN, store_key_of(check->store), label, object, error);
+    g_autoptr(GBytes) png = payload != NULL ? set_screen_parse(payload, label, error) : NULL;
+    return png != NULL;
+}
+
 struct kind {
     const char *folder;
     enum seal_kind seal;
     parse_func parse; /* NULL: what its list function below finds is enough */
 };
 static const struct kind kinds[] = {
-    {"keys", SEAL_KEY, parse_key}, {"sets", SEAL_SET, parse_set}, {"flags", SEAL_FLAGS, NULL},
-    {"rules", SEAL_RULE, NULL},    {"leases", SEAL_LEASE, NULL},  {"doomed", SEAL_DOOMED, NULL},
-    {"lost", SEAL_LOST, NULL},
+    {"keys", SEAL_KEY, parse_key}, {"sets", SEAL_SET, parse_set},
+    {"flags", SEAL_FLAGS, NULL},   {"screens", SEAL_SCREEN, parse_screen},
+    {"rules", SEAL_RULE, NULL},    {"leases", SEAL_LEASE, NULL},
+    {"doomed", SEAL_DOOMED, NULL}, {"lost", SEAL_LOST, NULL},
 };
 
 static gboolean
@@ -344,7 +356,7 @@ look_at_object(struct check *check, GHashTable *there, const char *name, guint *
 static gboolean
 look_for_objects(struct check *check, GHashTable *there, guint *missing, GError **error)
 {
-    static const char *const folders[] = {"keys", "sets", "flags", "rules"};
+    static const char *const folders[] = {"keys", "sets", "flags", "screens", "rules"};
     if (!look_at_object(check, there, "config", missing, error))
         return FALSE;
     for (guint f = 0; f < G_N_ELEMENTS(folders); f++) {

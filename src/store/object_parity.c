@@ -9,7 +9,7 @@
 #define PARITY_FOLDER "parity/"
 
 /* Those of packs lie in parity/XX, two hex digits, which none of these is. */
-static const char *const folders[] = {"keys/", "sets/", "flags/", "rules/"};
+static const char *const folders[] = {"keys/", "sets/", "flags/", "screens/", "rules/"};
 
 gboolean
 object_parity_applies(const char *name)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* object_parity.h: parity of the small sealed objects without which much is lost: `config`, keys,
- * sets, their flags, rules (doc/format/store.md, "Parity").  Any thread. */
+ * sets, their flags and screens, rules (doc/format/store.md, "Parity").  Any thread. */
 #pragma once
 
 #include "repo/repo.h"

@@ -114,7 +114,7 @@ heal_object(struct repair *repair, const char *name, GError **error)
 static gboolean
 heal_objects(struct repair *repair, GError **error)
 {
-    static const char *const folders[] = {"keys", "sets", "flags", "rules"};
+    static const char *const folders[] = {"keys", "sets", "flags", "screens", "rules"};
     if (!heal_object(repair, "config", error))
         return FALSE;
     for (guint f = 0; f < G_N_ELEMENTS(folders); f++) {

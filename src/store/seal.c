@@ -30,6 +30,7 @@ static const struct {
     [SEAL_DOOMED] = {"DOOM", FALSE, "a list of packs to remove"},
     [SEAL_LOST] = {"LOST", FALSE, "a list of lost chunks"},
     [SEAL_RULE] = {"RULE", FALSE, "the rule of a machine"},
+    [SEAL_SCREEN] = {"SCRN", FALSE, "the picture of a screen"},
 };
 
 /* A parser of JSON takes many times the memory of its text; this bounds how often, and how deep it

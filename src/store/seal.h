@@ -17,6 +17,7 @@ enum seal_kind {
     SEAL_DOOMED,
     SEAL_LOST,
     SEAL_RULE,
+    SEAL_SCREEN,
     SEAL_N
 };
 

@@ -99,6 +99,8 @@ void
 set_flags_clear(struct set_flags *flags)
 {
     g_free(flags->verified_words);
+    g_free(flags->booted_sign);
+    g_free(flags->booted_words);
     *flags = (struct set_flags){0};
 }
 

@@ -16,7 +16,7 @@
 #define SET_NAME_MAX 255u         /* bytes of a machine's or disk's name */
 #define SET_CONFIG_MAX (4u << 20) /* bytes of the configuration document */
 #define SET_TAGS_MAX 64u          /* each of at most SET_NAME_MAX bytes */
-#define SET_TEXT_MAX 4096u        /* bytes of a source, a change id, verified_words */
+#define SET_TEXT_MAX 4096u        /* bytes of a source, a change id, words of flags */
 
 struct set_id {
     guint8 bytes[SET_ID_SIZE];
@@ -66,6 +66,11 @@ struct set_flags {
     gint64 verified;   /* when it was read in full last; 0 never */
     gboolean verified_good;
     char *verified_words; /* what was wrong; NULL */
+    gint64 booted;        /* when it was started for a trial last; 0 never */
+    gboolean booted_good;
+    char *booted_sign;  /* of life: "serial", "agent", "screen"; NULL: none */
+    char *booted_words; /* what the sign was, or what there was instead; NULL */
+    gint64 booted_ms;   /* until then */
 };
 
 struct set *set_new(void);       /* with a new random id */
@@ -83,7 +88,7 @@ json_t *set_to_json(const struct set *set);
  * SLIPWAY_ERROR_UNSUPPORTED: a newer version. */
 struct set *set_from_json(const json_t *json, GError **error);
 
-/* Longer verified_words are cut. */
+/* Longer words are cut. */
 json_t *set_flags_to_json(const struct set_flags *flags);
 /* SLIPWAY_ERROR_CORRUPT as above; *ret is then cleared. */
 gboolean set_flags_from_json(const json_t *json, struct set_flags *ret, GError **error);

@@ -286,6 +286,17 @@ cut_words(const char *words)
     return g_strndup(valid, length);
 }
 
+static void
+put_boot(json_t *json, const struct set_flags *flags)
+{
+    put_number(json, "booted", (guint64)flags->booted);
+    json_object_set_new(json, "booted_good", json_boolean(flags->booted_good));
+    put_text(json, "booted_sign", flags->booted_sign);
+    g_autofree char *words = cut_words(flags->booted_words);
+    put_text(json, "booted_words", words);
+    put_number(json, "booted_ms", (guint64)flags->booted_ms);
+}
+
 json_t *
 set_flags_to_json(const struct set_flags *flags)
 {
@@ -295,6 +306,8 @@ set_flags_to_json(const struct set_flags *flags)
     json_object_set_new(json, "verified_good", json_boolean(flags->verified_good));
     g_autofree char *words = cut_words(flags->verified_words);
     put_text(json, "verified_words", words);
+    if (flags->booted != 0)
+        put_boot(json, flags);
     return json;
 }
 
@@ -306,6 +319,23 @@ get_boolean(const json_t *object, const char *name, gboolean *ret, GError **erro
     return json_is_boolean(value) || wrong(name, error);
 }
 
+/* Of a set that was never started there is nothing. */
+static gboolean
+get_boot(const json_t *json, struct set_flags *ret, GError **error)
+{
+    guint64 duration = 0;
+    if (json_object_get(json, "booted") == NULL)
+        return TRUE;
+    if (!get_time(json, "booted", &ret->booted, error) ||
+        !get_boolean(json, "booted_good", &ret->booted_good, error) ||
+        !get_text(json, "booted_sign", SET_NAME_MAX, OPTIONAL, &ret->booted_sign, error) ||
+        !get_text(json, "booted_words", SET_TEXT_MAX, OPTIONAL, &ret->booted_words, error) ||
+        !get_number(json, "booted_ms", OPTIONAL, &duration, error))
+        return FALSE;
+    ret->booted_ms = (gint64)duration;
+    return TRUE;
+}
+
 gboolean
 set_flags_from_json(const json_t *json, struct set_flags *ret, GError **error)
 {
@@ -313,7 +343,8 @@ set_flags_from_json(const json_t *json, struct set_flags *ret, GError **error)
     if (get_boolean(json, "archived", &ret->archived, error) &&
         get_time(json, "verified", &ret->verified, error) &&
         get_boolean(json, "verified_good", &ret->verified_good, error) &&
-        get_text(json, "verified_words", SET_TEXT_MAX, OPTIONAL, &ret->verified_words, error))
+        get_text(json, "verified_words", SET_TEXT_MAX, OPTIONAL, &ret->verified_words, error) &&
+        get_boot(json, ret, error))
         return TRUE;
     set_flags_clear(ret);
     return FALSE;

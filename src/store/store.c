@@ -151,8 +151,8 @@ make(struct repo *repo, struct store_key *key)
 static gboolean
 check_empty(struct repo *repo, GError **error)
 {
-    static const char *const folders[] = {"packs", "parity", "index", "sets",
-                                          "flags", "rules",  "lost"};
+    static const char *const folders[] = {"packs", "parity",  "index", "sets",
+                                          "flags", "screens", "rules", "lost"};
     guint64 size;
     g_autoptr(GError) local = NULL;
     if (repo_size(repo, CONFIG_OBJECT, &size, &local))

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "store/object_parity.h"
+#include "store/set_screen.h"
 
 #include <string.h>
 
@@ -318,12 +319,13 @@ store_sets_put_flags(struct store *store, const struct set_id *id, const struct 
            repo_replace(store_repo(store), name, data, length, error);
 }
 
-/* The set first: flags without a set mean nothing. */
+/* The set first: flags and a screen without a set mean nothing. */
 gboolean
 store_sets_remove(struct store *store, const struct set_id *id, GError **error)
 {
     g_autofree char *set = object_name("sets", id), *flags = object_name("flags", id);
     struct repo *repo = store_repo(store);
     return repo_remove(repo, set, error) && repo_remove(repo, flags, error) &&
-           object_parity_remove(repo, set, error) && object_parity_remove(repo, flags, error);
+           set_screen_remove(store, id, error) && object_parity_remove(repo, set, error) &&
+           object_parity_remove(repo, flags, error);
 }

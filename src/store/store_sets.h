@@ -29,5 +29,5 @@ const struct set_entry *store_sets_newest(GPtrArray *list, const char *name);
 
 gboolean store_sets_put_flags(struct store *store, const struct set_id *id,
                               const struct set_flags *flags, GError **error);
-/* Remove a set and its flags.  Its space comes back with prune. */
+/* Remove a set with its flags and its screen.  Its space comes back with prune. */
 gboolean store_sets_remove(struct store *store, const struct set_id *id, GError **error);

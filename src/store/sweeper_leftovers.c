@@ -23,8 +23,8 @@ owner_of(const char *name)
 {
     struct pack_name pack;
     char object[PACK_OBJECT_TEXT], *owner;
-    if (g_str_has_prefix(name, "flags/"))
-        return g_strconcat("sets/", name + strlen("flags/"), NULL);
+    if (g_str_has_prefix(name, "flags/") || g_str_has_prefix(name, "screens/"))
+        return g_strconcat("sets/", strchr(name, '/') + 1, NULL);
     if (object_parity_parse(name, &owner))
         return owner;
     if (g_str_has_prefix(name, "parity/") && pack_name_parse(name, &pack))
@@ -54,7 +54,8 @@ sweeper_leftovers(struct sweep *sweep, GError **error)
 {
     struct repo *repo = store_repo(sweep->store);
     g_autoptr(GPtrArray) flags = repo_list(repo, "flags", error);
-    g_autoptr(GPtrArray) parity = flags != NULL ? repo_list(repo, "parity", error) : NULL;
+    g_autoptr(GPtrArray) screens = flags != NULL ? repo_list(repo, "screens", error) : NULL;
+    g_autoptr(GPtrArray) parity = screens != NULL ? repo_list(repo, "parity", error) : NULL;
     if (parity == NULL || !sweeper_look(sweep, error))
         return FALSE;
     g_autoptr(GHashTable) there = g_hash_table_new(g_str_hash, g_str_equal);
@@ -67,5 +68,6 @@ sweeper_leftovers(struct sweep *sweep, GError **error)
     for (guint i = 0; i < packs->len; i++)
         g_hash_table_add(there, ((struct repo_entry *)packs->pdata[i])->name);
     return remove_orphans(sweep, flags, there, error) &&
+           remove_orphans(sweep, screens, there, error) &&
            (g_hash_table_size(sweep->writers) > 0 || remove_orphans(sweep, parity, there, error));
 }

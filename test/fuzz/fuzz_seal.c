@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A sealed object, as it is and with its digest mended, and what is in it: a backup set or its
- * flags.  With a key nothing opens that was not made with it; what opens can be sealed again; a
- * document that is accepted comes out of a second reading as it was. */
+/* A sealed object, as it is and with its digest mended, and what is in it: a backup set, its
+ * flags or its screen.  With a key nothing opens that was not made with it; what opens can be
+ * sealed again; a document that is accepted comes out of a second reading as it was. */
 #include "base/error.h"
 #include "fuzz.h"
 #include "store/set.h"
+#include "store/set_screen.h"
 
 #include <openssl/sha.h>
 #include <string.h>
@@ -54,8 +55,19 @@ check_flags(const json_t *json)
 }
 
 static void
+check_screen(GBytes *payload)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) png = set_screen_parse(payload, "input", &error);
+    fuzz_check_pointer(png, error);
+    if (png != NULL)
+        g_assert_true(set_screen_check(png, NULL));
+}
+
+static void
 check_payload(GBytes *payload)
 {
+    check_screen(payload);
     gsize size = 0;
     const char *text = g_bytes_get_data(payload, &size);
     json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);

@@ -308,6 +308,46 @@ test_flags(void)
     g_assert_false(set_flags_from_json(NULL, &again, NULL));
 }
 
+/* Of a trial: all of it or nothing, and nothing in the flags of older versions. */
+static void
+test_flags_boot(void)
+{
+    struct set_flags flags = {.booted = 88, .booted_good = TRUE, .booted_ms = 12345}, again;
+    flags.booted_sign = g_strdup("agent");
+    flags.booted_words = g_strdup("the guest agent answers");
+    json_t *json = set_flags_to_json(&flags);
+    g_assert_true(set_flags_from_json(json, &again, NULL));
+    g_assert_true(again.booted == 88 && again.booted_good && again.booted_ms == 12345);
+    g_assert_cmpstr(again.booted_sign, ==, "agent");
+    g_assert_cmpstr(again.booted_words, ==, "the guest agent answers");
+    set_flags_clear(&again);
+    set_flags_clear(&flags);
+    g_assert_null(flags.booted_words);
+    static const char *const wrong[] = {"booted", "booted_good", "booted_sign", "booted_words",
+                                        "booted_ms"};
+    for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autoptr(GError) error = NULL;
+        json_t *bad = json_deep_copy(json);
+        json_object_set_new(bad, wrong[i], json_array());
+        g_assert_false(set_flags_from_json(bad, &again, &error));
+        g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_CORRUPT);
+        g_assert_nonnull(strstr(error->message, wrong[i]));
+        json_decref(bad);
+    }
+    json_object_del(json, "booted_sign");
+    json_object_del(json, "booted_ms");
+    g_assert_true(set_flags_from_json(json, &again, NULL));
+    g_assert_null(again.booted_sign);
+    set_flags_clear(&again);
+    json_object_del(json, "booted");
+    g_assert_true(set_flags_from_json(json, &again, NULL));
+    g_assert_cmpint(again.booted, ==, 0);
+    json_decref(json);
+    json = set_flags_to_json(&again);
+    g_assert_null(json_object_get(json, "booted_good"));
+    json_decref(json);
+}
+
 static void
 test_flags_words(void)
 {
@@ -340,6 +380,7 @@ main(int argc, char **argv)
     g_test_add_func("/set/newer", test_newer);
     g_test_add_func("/set/not-json", test_not_json);
     g_test_add_func("/set/flags", test_flags);
+    g_test_add_func("/set/flags-boot", test_flags_boot);
     g_test_add_func("/set/flags-words", test_flags_words);
     return g_test_run();
 }

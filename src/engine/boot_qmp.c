@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/boot_qmp.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PIECE 65536u
+#define WORDS_MAX 400 /* of an error that QEMU tells */
+
+struct boot_qmp {
+    int fd;
+    GByteArray *input; /* what has come and is not a whole line yet */
+    GQueue events;     /* of json_t * */
+    json_t *answer;    /* to the command that runs; NULL */
+    json_int_t number; /* of the last command */
+    gboolean greeted;
+    GError *failure; /* since then nothing works; NULL */
+};
+
+/* ---- Messages that come ---------------------------------------------------------------------- */
+
+static void
+keep_event(struct boot_qmp *qmp, json_t *message)
+{
+    if (g_queue_get_length(&qmp->events) >= BOOT_QMP_EVENTS_MAX)
+        json_decref(g_queue_pop_head(&qmp->events));
+    g_queue_push_tail(&qmp->events, json_incref(message));
+}
+
+static gboolean
+take_line(struct boot_qmp *qmp, const char *line, gsize length, GError **error)
+{
+    if (length == 0 || (length == 1 && line[0] == '\r'))
+        return TRUE;
+    json_t *message = json_loadb(line, length, 0, NULL);
+    gboolean known = json_is_object(message);
+    if (!known)
+        error_set(error, SLIPWAY_ERROR_CORRUPT, "QEMU said something that is not QMP");
+    else if (json_object_get(message, "QMP") != NULL)
+        qmp->greeted = TRUE;
+    else if (json_is_string(json_object_get(message, "event")))
+        keep_event(qmp, message);
+    else if (json_integer_value(json_object_get(message, "id")) == qmp->number) {
+        json_decref(qmp->answer);
+        qmp->answer = json_incref(message);
+    } /* else: to something else than the last command: nobody waits for it */
+    json_decref(message);
+    return known;
+}
+
+/* Every whole line that is there. */
+static gboolean
+take_lines(struct boot_qmp *qmp, GError **error)
+{
+    const guint8 *data = qmp->input->data;
+    gsize done = 0;
+    gboolean ok = TRUE;
+    const guint8 *end;
+    while (ok && done < qmp->input->len &&
+           (end = memchr(data + done, '\n', qmp->input->len - done)) != NULL) {
+        ok = take_line(qmp, (const char *)data + done, (gsize)(end - data) - done, error);
+        done = (gsize)(end - data) + 1;
+    }
+    if (done > 0)
+        g_byte_array_remove_range(qmp->input, 0, (guint)done);
+    if (ok && qmp->input->len > BOOT_QMP_LINE_MAX)
+        return error_set(error, SLIPWAY_ERROR_LIMIT, "QEMU's answer has more than %u bytes",
+                         BOOT_QMP_LINE_MAX);
+    return ok;
+}
+
+/* One piece of what has come; *ret_more: there may be more. */
+static gboolean
+take_piece(struct boot_qmp *qmp, gboolean *ret_more, GError **error)
+{
+    guint8 piece[PIECE];
+    ssize_t n = recv(qmp->fd, piece, sizeof piece, MSG_DONTWAIT);
+    *ret_more = n > 0;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return TRUE;
+    if (n < 0)
+        return error_set_errno(error, errno, "cannot read from QEMU");
+    if (n == 0)
+        return error_set(error, SLIPWAY_ERROR_IO, "QEMU has ended");
+    g_byte_array_append(qmp->input, piece, (guint)n);
+    return take_lines(qmp, error);
+}
+
+/* The first failure is what all that follows fails with. */
+static gboolean
+is_usable(const struct boot_qmp *qmp, GError **error)
+{
+    if (qmp->failure == NULL)
+        return TRUE;
+    g_propagate_error(error, g_error_copy(qmp->failure));
+    return FALSE;
+}
+
+static gboolean
+fail(struct boot_qmp *qmp, GError *failure, GError **error)
+{
+    if (qmp->failure == NULL)
+        qmp->failure = g_error_copy(failure);
+    g_propagate_error(error, failure);
+    return FALSE;
+}
+
+gboolean
+boot_qmp_look(struct boot_qmp *qmp, GError **error)
+{
+    GError *local = NULL;
+    gboolean ok = is_usable(qmp, &local), more = ok;
+    /* A peer that never stops talking must not keep us here. */
+    for (guint i = 0; ok && more && i < 2 * BOOT_QMP_LINE_MAX / PIECE; i++)
+        ok = take_piece(qmp, &more, &local);
+    return ok || fail(qmp, local, error);
+}
+
+int
+boot_qmp_fd(const struct boot_qmp *qmp)
+{
+    return qmp->fd;
+}
+
+json_t *
+boot_qmp_event(struct boot_qmp *qmp)
+{
+    return g_queue_pop_head(&qmp->events);
+}
+
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+/* Until the descriptor is ready or the time is over. */
+static gboolean
+wait_for(const struct boot_qmp *qmp, short what, gint64 end)
+{
+    struct pollfd poller = {.fd = qmp->fd, .events = what};
+    gint64 left = (end - g_get_monotonic_time()) / 1000;
+    return left > 0 && (poll(&poller, 1, (int)MIN(left, 1000)) >= 0 || errno == EINTR);
+}
+
+/* Until the greeting, or the answer, is there. */
+static gboolean
+wait_for_message(struct boot_qmp *qmp, const char *what, gint64 end, GError **error)
+{
+    gboolean greeting = !qmp->greeted;
+    for (;;) {
+        GError *local = NULL;
+        gboolean ok = boot_qmp_look(qmp, &local);
+        /* Said before it ended, it was said. */
+        if (greeting ? qmp->greeted : qmp->answer != NULL) {
+            g_clear_error(&local);
+            return TRUE;
+        }
+        if (ok && wait_for(qmp, POLLIN, end))
+            continue;
+        if (ok)
+            error_set(&local, SLIPWAY_ERROR_FAILED, "QEMU does not answer (%s)", what);
+        return fail(qmp, local, error);
+    }
+}
+
+static gboolean
+send_all(struct boot_qmp *qmp, const char *text, gsize length, gint64 end, GError **error)
+{
+    while (length > 0) {
+        ssize_t n = send(qmp->fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) {
+            text += n;
+            length -= (gsize)n;
+        } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            return error_set(error, SLIPWAY_ERROR_IO, "QEMU has ended");
+        } else if (!wait_for(qmp, POLLOUT, end)) {
+            return error_set(error, SLIPWAY_ERROR_FAILED, "QEMU takes no commands");
+        }
+    }
+    return TRUE;
+}
+
+/* ---- Commands -------------------------------------------------------------------------------- */
+
+static gboolean
+send_command(struct boot_qmp *qmp, const char *command, json_t *arguments, gint64 end,
+             GError **error)
+{
+    json_t *message = json_pack("{s:s, s:I, s:o*}", "execute", command, "id", ++qmp->number,
+                                "arguments", arguments);
+    char *text = json_dumps(message, JSON_COMPACT);
+    g_autofree char *line = g_strconcat(text, "\n", NULL);
+    json_decref(message);
+    free(text);
+    GError *local = NULL;
+    return (is_usable(qmp, &local) && send_all(qmp, line, strlen(line), end, &local)) ||
+           fail(qmp, local, error);
+}
+
+json_t *
+boot_qmp_run(struct boot_qmp *qmp, const char *command, json_t *arguments, guint milliseconds,
+             GError **error)
+{
+    gint64 end = g_get_monotonic_time() + (gint64)milliseconds * 1000;
+    g_clear_pointer(&qmp->answer, json_decref);
+    if (!send_command(qmp, command, arguments, end, error) ||
+        !wait_for_message(qmp, command, end, error))
+        return NULL;
+    json_t *result = json_incref(json_object_get(qmp->answer, "return"));
+    if (result == NULL) {
+        const json_t *why = json_object_get(qmp->answer, "error");
+        const char *words = json_string_value(json_object_get(why, "desc"));
+        error_set(error, SLIPWAY_ERROR_FAILED, "QEMU refuses %s: %.*s", command, WORDS_MAX,
+                  words != NULL ? words : "without a reason");
+    }
+    g_clear_pointer(&qmp->answer, json_decref);
+    return result;
+}
+
+struct boot_qmp *
+boot_qmp_open(int fd, guint milliseconds, GError **error)
+{
+    auto_ptr(boot_qmp) qmp = g_new0(struct boot_qmp, 1);
+    gint64 end = g_get_monotonic_time() + (gint64)milliseconds * 1000;
+    qmp->fd = fd;
+    qmp->input = g_byte_array_new();
+    g_queue_init(&qmp->events);
+    if (!wait_for_message(qmp, "greeting", end, error))
+        return NULL;
+    json_t *done = boot_qmp_run(qmp, "qmp_capabilities", NULL, milliseconds, error);
+    json_decref(done);
+    return done != NULL ? g_steal_pointer(&qmp) : NULL;
+}
+
+void
+boot_qmp_close(struct boot_qmp *qmp)
+{
+    if (qmp == NULL)
+        return;
+    close(qmp->fd);
+    g_byte_array_unref(qmp->input);
+    g_queue_clear_full(&qmp->events, (GDestroyNotify)json_decref);
+    json_decref(qmp->answer);
+    g_clear_error(&qmp->failure);
+    g_free(qmp);
+}
