@@ -26,3 +26,9 @@ cancel_check(GError **error)
         return error_set(error, SLIPWAY_ERROR_CANCELLED, "stopped on request");
     return TRUE;
 }
+
+void
+cancel_heard(void)
+{
+    requested = 0;
+}

@@ -11,6 +11,9 @@
 
 void cancel_request(void);
 gboolean cancel_requested(void);
+/* What was asked for has been heard: for whoever takes it as a sign to do something else, such as
+ * to finish.  (A second signal ends the program in any case.) */
+void cancel_heard(void);
 
 /* FALSE with SLIPWAY_ERROR_CANCELLED once cancel_request() was called. */
 gboolean cancel_check(GError **error);

@@ -8,7 +8,7 @@
 #include "cli/option.h"
 
 #define OPERANDS_MAX 3
-#define VERB_OPTIONS_MAX 26
+#define VERB_OPTIONS_MAX 36
 #define EXAMPLES_MAX 5
 
 struct session;

@@ -99,6 +99,9 @@ GBytes *session_key_file(const char *path, GError **error);
  * SLIPWAY_ERROR_USAGE. */
 gboolean session_percent(const struct session *session, enum option_id id, unsigned *ret_tenths,
                          GError **error);
+/* "500M": powers of 1000. */
+gboolean session_size(const struct session *session, enum option_id id, guint64 *ret_bytes,
+                      GError **error);
 gboolean session_rate(const struct session *session, enum option_id id, guint64 *ret_bytes,
                       GError **error);
 gboolean session_compression(const struct session *session, struct store_config *config,

@@ -184,26 +184,42 @@ session_percent(const struct session *session, enum option_id id, unsigned *ret_
     return TRUE;
 }
 
-gboolean
-session_rate(const struct session *session, enum option_id id, guint64 *ret_bytes, GError **error)
+/* A number with a unit of 1000s behind it; FALSE when it is none. */
+static gboolean
+parse_amount(const char *text, guint64 *ret)
 {
     static const char units[] = "kMGT";
-    const char *text = session_text(session, id);
-    if (text == NULL)
-        return TRUE;
     char *end;
     double value = g_ascii_strtod(text, &end);
     const char *unit = *end != '\0' ? strchr(units, *end == 'K' ? 'k' : *end) : NULL;
     if (unit != NULL)
         end++;
     if (end == text || *end != '\0' || !(value > 0 && value < 1e12))
-        return error_set(error, SLIPWAY_ERROR_USAGE,
-                         "--%s %s: bytes a second such as 800k, 50M or 1G are wanted",
-                         option_row(id)->name, text);
+        return FALSE;
     for (gsize i = 0; unit != NULL && i <= (gsize)(unit - units); i++)
         value *= 1000;
-    *ret_bytes = (guint64)MIN(value, 1e18);
+    *ret = (guint64)MIN(value, 1e18);
     return TRUE;
+}
+
+gboolean
+session_size(const struct session *session, enum option_id id, guint64 *ret_bytes, GError **error)
+{
+    const char *text = session_text(session, id);
+    return text == NULL || parse_amount(text, ret_bytes) ||
+           error_set(error, SLIPWAY_ERROR_USAGE,
+                     "--%s %s: bytes such as 800k, 50M or 1G are wanted", option_row(id)->name,
+                     text);
+}
+
+gboolean
+session_rate(const struct session *session, enum option_id id, guint64 *ret_bytes, GError **error)
+{
+    const char *text = session_text(session, id);
+    return text == NULL || parse_amount(text, ret_bytes) ||
+           error_set(error, SLIPWAY_ERROR_USAGE,
+                     "--%s %s: bytes a second such as 800k, 50M or 1G are wanted",
+                     option_row(id)->name, text);
 }
 
 gboolean

@@ -234,6 +234,18 @@ finish_output(struct ui *ui)
     return error_code_exit(SLIPWAY_ERROR_IO);
 }
 
+gboolean
+ui_publish(struct ui *ui, GError **error)
+{
+    if (ui->options.json && !ui->document)
+        print_result(ui);
+    ui->document = TRUE;
+    if (fflush(stdout) != 0 && ui->write_error == 0)
+        ui->write_error = errno;
+    return ui->write_error == 0 ||
+           error_set_errno(error, ui->write_error, "cannot write to standard output");
+}
+
 int
 ui_finish(struct ui *ui, const GError *error)
 {

@@ -50,6 +50,10 @@ struct progress *ui_progress(struct ui *ui);
  * SLIPWAY_ERROR_USAGE when there is nobody to ask, SLIPWAY_ERROR_CANCELLED for no. */
 gboolean ui_confirm(struct ui *ui, const char *question, GError **error);
 
+/* Say the result now, as something goes on for long after it: ui_finish() then adds an error alone.
+ * FALSE with SLIPWAY_ERROR_IO when standard output did not take it. */
+gboolean ui_publish(struct ui *ui, GError **error);
+
 /* Print the JSON object, and `error` (may be NULL), which it then holds too.  Returns the exit
  * code: of the error, or of a standard output that took not all of it. */
 int ui_finish(struct ui *ui, const GError *error);

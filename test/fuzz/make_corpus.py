@@ -1283,6 +1283,40 @@ def sealed(kind, payload, version=1, encrypted=0, salt=bytes(16), length=None, r
     return body + hashlib.sha256(body).digest()
 
 
+def boot_guest(_authority):
+    yield 'screen', b'pP6\n3 2\n255\n' + bytes(range(18))
+    yield 'screen-large', b'pP6\n8192 8192\n255\n'
+    yield 'screen-depth', b'pP6\n1 1\n65535\n' + bytes(6)
+    yield 'login', b's\x1b[2J[ OK ] Started\r\n\r\nDebian GNU/Linux 12 host ttyS0\r\n\r\nhost login: '
+    yield 'console', b's\r\nSAC>'
+    yield 'agent', b's\xff{"return": {}}\n{"error": {"desc": "x"}}\n'
+    yield 'noise', b's' + bytes(range(256)) * 2
+    greeting = b'q{"QMP": {"version": {}, "capabilities": ["oob"]}}\r\n'
+    yield 'qmp', greeting + b'{"return": {}, "id": 1}\r\n'
+    yield 'qmp-events', greeting + b'{"event": "RESET", "data": {"guest": true}}\r\n' * 3
+    yield 'qmp-error', greeting + b'{"error": {"class": "GenericError", "desc": "no"}, "id": 1}\n'
+    yield 'qmp-nonsense', greeting + b'{"id": [1]}\n[]\n'
+    header = bytearray(b'EFI PART'.ljust(92, b'\0'))
+    struct.pack_into('<QII', header, 72, 2, 4, 128)
+    mbr = bytes(446) + b'\0\0\2\0\xee'.ljust(16, b'\0') + bytes(48) + b'\x55\xaa'
+    esp = bytes.fromhex('28732ac11ff8d211ba4b00a0c93ec93b').ljust(128, b'\0')
+    gpt = mbr + bytes(header).ljust(512, b'\0')
+    yield 'disk-uefi', b'd' + gpt + bytes(128) + esp
+    yield 'disk-bios', b'd' + gpt + b'Hah!IdontNeedEFI'.ljust(128, b'\0')
+    yield 'disk-mbr', b'd' + b'\xeb\x63' + mbr[2:]
+    yield 'vmx', b'cfirmware = "efi"\nscsi0.virtualDev = "pvscsi"\n'
+    yield 'libvirt', b'''c<domain><os firmware='efi'/><target dev='vda' bus='virtio'/></domain>'''
+    yield 'json', b'c{"firmware": "bios"}'
+    store = bytes.fromhex('782cf3aa7b949a43a1802e144ec37792')
+    variable = struct.pack('<HBBIQ16xIII', 0x55aa, 0x3f, 0, 7, 0, 0, 8, 2) + bytes(16) \
+        + 'Few\0'.encode('utf-16-le') + b'xy\xff\xff'
+    volume = bytes(40) + b'_FVH' + bytes(4) + struct.pack('<H', 72) + bytes(22)
+    for name, variables in (('empty', b''), ('one', variable),
+                            ('boot', variable.replace(b'F\0e\0w\0', b'B\0o\0o\0'))):
+        yield f'variables-{name}', b'v' + volume + store + struct.pack('<IBB6x', 6000, 0x5a, 0xfe) \
+            + variables.ljust(5972, b'\xff')
+
+
 def seal(_authority):
     disk = {'change_id': '52 c0/17', 'chunks': 5, 'data': 4096, 'name': 'disk0', 'root': HASH,
             'size': 1 << 40, 'source': '[datastore] vm/vm.vmdk'}
@@ -1296,6 +1330,16 @@ def seal(_authority):
         'created': 0, 'disks': [], 'host': '', 'id': '11' * 16, 'method': 'full', 'name': 'x',
         'stats': {}, 'tags': [], 'version': 1})
     yield 'flags', sealed(b'FLAG', flags)
+    boot = {'booted': 7, 'booted_good': True, 'booted_ms': 900, 'booted_sign': 'agent',
+            'booted_words': 'the guest agent answers'}
+    yield 'flags-boot', sealed(b'FLAG', flags | boot)
+    for name, value in (('booted', -1), ('booted_good', 1), ('booted_sign', 'x' * 256)):
+        yield f'flags-boot-{name}', sealed(b'FLAG', flags | boot | {name: value})
+    picture = base64.b64encode(b'\x89PNG\r\n\x1a\n and more').decode()
+    yield 'screen', sealed(b'SCRN', {'png': picture, 'version': 1})
+    yield 'screen-other', sealed(b'SCRN', {'png': 'R0lGODlh', 'version': 1})
+    yield 'screen-newer', sealed(b'SCRN', {'png': picture, 'version': 2})
+    yield 'screen-text', sealed(b'SCRN', {'png': 'not \u00e4 base64!', 'version': 1})
     for kind in (b'CONF', b'KEY ', b'RULE', b'LEAS', b'DOOM', b'LOST'):
         yield kind.decode().strip().lower(), sealed(kind, {})
     for name in document:
@@ -1438,9 +1482,432 @@ def parity(_authority):
     yield 'empty', b''
 
 
-TARGETS = (boot_cfg, bulletin, codec, depot, depot_index, descriptor, descriptor_splice, http_cache,
-           imgdb, index, inflate, isolinux_cfg, key_slot, known_depots, map_node, pack_table,
-           parity, partial_file, profile, recipe, recipe_lock, seal, signature, trust_file,
+def overlay(_authority):
+    part, mend, mend_sum, cut = 4096, 1, 2, 4
+    slot = {(page, which): (2 + which * 2 + page) * part for page in range(2) for which in range(2)}
+
+    def case(flags, *changes):
+        return bytes([flags]) + b''.join(
+            struct.pack('<IH', at, len(data)) + data for at, data in changes)
+
+    def number(value, size=8):
+        return value.to_bytes(size, 'little')
+    every = mend | mend_sum
+    yield 'good', case(0)
+    yield 'good-mended', case(every)
+    for first, second in ((1, 0), (0, 1), (1, 1)):
+        gone = [(0, bytes(8))] * first + [(part, bytes(8))] * second
+        yield f'headers-gone-{first}-{second}', case(0, *gone)
+    for name, at, value in (
+            ('version', 8, number(2, 2)), ('identity-long', 10, number(4001, 2)),
+            ('identity-other', 64, b'fuss'), ('identity-nul', 64, b'f\0zz'),
+            ('identity-not-text', 64, b'\xff\xfe\xfd\xfc'),
+            ('generation-0', 16, number(0)), ('generation-most', 16, number((1 << 64) - 1)),
+            ('generation-last', 16, number(1 << 62)), ('generation-above', 16, number((1 << 62) + 1)),
+            ('generation-before', 16, number((1 << 62) - 1)), ('generation-older', 16, number(2)),
+            ('size', 24, number(1)), ('size-most', 24, number((1 << 64) - 1)),
+            ('pages', 32, number(3)), ('pages-most', 32, number((1 << 64) - 1))):
+        yield f'header-{name}', case(mend, (at, value))
+        yield f'header-{name}-mended', case(every, (at, value))
+        yield f'header-{name}-both', case(every, (at, value), (part + at, value))
+    for (page, which), at in slot.items():
+        yield f'page-{page}-{which}-gone', case(0, (at, bytes(8)))
+        yield f'page-{page}-{which}-gone-mended', case(every, (at, bytes(8)))
+        yield f'page-{page}-{which}-number', case(every, (at + 8, number(1 - page)))
+        yield f'page-{page}-{which}-future', case(every, (at + 16, number(1 << 40)))
+        yield f'page-{page}-{which}-next', case(every, (at + 16, number(5)))
+        yield f'page-{page}-{which}-state-3', case(every, (at + 32 + 100, b'\xc0'))
+        yield f'page-{page}-{which}-data', case(every, (at + 32, b'\x55' * 2))
+        yield f'page-{page}-{which}-all-zero', case(every, (at + 32, b'\xaa' * 4032))
+    yield 'page-0-all-data', case(every, *((slot[0, i] + 32, b'\x55' * 4032) for i in range(2)))
+    yield 'page-1-behind', case(every, *((slot[1, i] + 32 + 3, b'\x55') for i in range(2)))
+    yield 'page-same-generation', case(every, *((slot[0, i] + 16, number(3)) for i in range(2)))
+    for share in (0, 1, 4, 31):
+        yield f'cut-{share}', case(cut | share << 3)
+    yield 'headers-torn', case(0, (100, b'torn'), (part + 100, b'torn'))
+    yield 'only-torn-header', case(0, (100, b'torn'), *(
+        (at, bytes(part)) for at in range(part, 6 * part, part)))
+    yield 'empty', b''
+
+
+def scsi(_authority):
+    def task(*cdb, out=b'', nexus=0, lun=0):
+        cdb = bytes(cdb)
+        return (bytes([nexus | lun << 1]) + cdb + bytes(16 - len(cdb)) +
+                struct.pack('<H', len(out)) + out)
+
+    def ten(opcode, lba, count, byte1=0, **more):
+        return task(opcode, byte1, *lba.to_bytes(4, 'big'), 0, *count.to_bytes(2, 'big'), **more)
+
+    def sixteen(opcode, lba, count, byte1=0, **more):
+        return task(opcode, byte1, *lba.to_bytes(8, 'big'), *count.to_bytes(4, 'big'), **more)
+
+    def persist(action, kind=0, key=0, action_key=0, flags=0, **more):
+        return task(0x5f, action, kind, 0, 0, 0, 0, 0, 24, out=(
+            struct.pack('>QQIB', key, action_key, 0, flags) + bytes(3)), **more)
+
+    def unmap(*ranges):
+        body = b''.join(struct.pack('>QII', lba, count, 0) for lba, count in ranges)
+        body = struct.pack('>HHI', len(body) + 6, len(body), 0) + body
+        return task(0x42, 0, 0, 0, 0, 0, 0, *len(body).to_bytes(2, 'big'), out=body)
+
+    def identity(label):
+        digest = hashlib.sha256(label).digest()[16:24]
+        return bytes([0x30 | digest[0] & 15]) + digest[1:]
+
+    def copy(targets, segments, **more):
+        body = b''.join(bytes([0xe4, 0, 0, 0, 1, 3, 0, 8]) + identity(label) + bytes(16)
+                        for label in targets)
+        parts = b''.join(struct.pack('>BBHHH2xHQQ', 2, 0, 24, *row) for row in segments)
+        body = struct.pack('>BBH4xII', 1, 0, len(body), len(parts), 0) + body + parts
+        return task(0x83, *bytes(9), *len(body).to_bytes(4, 'big'), out=body, **more)
+
+    block = bytes(range(256)) * 2
+    control = bytes([0, 0, 0, 0, 0x0a, 0x0a, 6, 0x10, 8, 0, 0, 0, 0xff, 0xff, 0, 0])
+    inquiry = [task(0x12, 1, page, 1, 0) for page in (0, 0x80, 0x83, 0x86, 0x8f, 0xb0, 0xb1, 0xb2)]
+    yield 'empty', b''
+    yield 'inquiry', b''.join(inquiry) + task(0x12, 0, 0, 0, 96) + task(0x12, 0, 0, 0, 36, lun=3)
+    yield 'small', b''.join((
+        task(0), task(3, 1, 0, 0, 255), task(0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0), task(0x25),
+        task(0x9e, 0x10, *bytes(11), 32), task(0x1b, 0, 0, 0, 1), task(0x1d, 4),
+        ten(0x4d, 0, 255, lun=1), task(0x4d, 0, 0x6f, 0, 0, 0, 0, 1, 0), ten(0x37, 0, 4),
+        task(0xb7, 8, 0, 0, 0, 0, 0, 0, 0, 8)))
+    yield 'opcodes', (task(0xa3, 0x0c, 0x80, 0, 0, 0, 0, 1, 0, 0) +
+                      task(0xa3, 0x0d, 0x80, 0, 0, 0, 0, 0, 0, 16))
+    yield 'opcode', b''.join(task(0xa3, 0x0c, how, code, 0, 0, 0, 0, 1, 0)
+                             for how in (1, 2, 3, 0x83) for code in (0x12, 0x9e, 0x5e, 0xff))
+    for name, read, write in (('10', 0x28, 0x2a), ('16', 0x88, 0x8a)):
+        form = ten if name == '10' else sixteen
+        yield f'read-write-{name}', b''.join((
+            form(write, 8, 2, 0x18, out=block * 2), form(read, 7, 4), form(read, 0, 4, 8, lun=1),
+            form(read, 0xfffffff0, 9, lun=2), form(write, 0, 1, out=block * 8, lun=1),
+            form(write, 4, 4, out=block * 3), form(read, 1023, 2)))
+    yield 'read-write-6', task(0x0a, 0, 0, 1, 2, out=block * 2) + task(0x08, 0, 0, 0, 0)
+    yield 'read-write-12', (task(0xaa, 0, 0, 0, 0, 1, 0, 0, 0, 2, out=block * 2) +
+                            task(0xa8, 0, 0, 0, 0, 1, 0, 0, 0, 2))
+    yield 'verify', b''.join((
+        ten(0x2a, 8, 1, out=block), ten(0x2f, 8, 1, 2, out=block), ten(0x2f, 8, 2, 6, out=block),
+        ten(0x2f, 0, 1000), sixteen(0x8f, 8, 1, 2, out=bytes(512)), ten(0x2e, 8, 1, 2, out=block),
+        sixteen(0x8e, 9, 1, 0, out=block), ten(0x34, 0, 0), sixteen(0x90, 5, 6), ten(0x35, 0, 0),
+        sixteen(0x91, 0, 0)))
+    yield 'one-step', b''.join((
+        sixteen(0x8b, 8, 1, out=block), task(0x89, *bytes(12), 1, out=bytes(512) + block),
+        task(0x89, *bytes(12), 1, out=bytes(512) + block),
+        task(0x89, *bytes(12), 1, out=block * 2)))
+    yield 'same', b''.join((
+        ten(0x41, 8, 3, out=block), ten(0x41, 8, 3, 8, out=bytes(512)), sixteen(0x93, 8, 3, 1),
+        sixteen(0x93, 8, 3, 9), sixteen(0x93, 8, 0, 0, out=block),
+        ten(0x41, 8, 3, 0x10, out=block)))
+    yield 'unmap', ten(0x2a, 8, 8, out=block * 8) + unmap((8, 4), (9, 0), (12, 1)) + ten(0x28, 8, 8)
+    yield 'unmap-far', unmap((1, 1), (1 << 63, 1 << 31)) + unmap((1023, 2)) + unmap()
+    yield 'lba-status', b''.join(
+        task(0x9e, 0x12, *bytes(8), 0, 0, 0, 88, lun=lun) for lun in range(4))
+    yield 'mode', b''.join((
+        task(0x1a, 0, 0x3f, 0, 255), task(0x5a, 0x10, 0x3f, 0xff, 0, 0, 0, 1, 0),
+        task(0x1a, 8, 0x48, 0, 255), task(0x1a, 8, 0x8a, 0, 255), task(0x1a, 8, 0xc8, 0, 255),
+        task(0x15, 0x10, 0, 0, len(control), out=control), ten(0x2a, 0, 1, out=block),
+        task(0, nexus=1), task(3, 0, 0, 0, 18, nexus=1),
+        task(0x55, 0x10, 0, 0, 0, 0, 0, 0, len(control) + 4, out=bytes(4) + control)))
+    yield 'mode-descriptor', b''.join((
+        task(0x15, 0x10, 0, 0, 12, out=bytes([0, 0, 0, 8, 0, 0, 4, 0, 0, 0, 2, 0])),
+        task(0x55, 0x10, 0, 0, 0, 0, 0, 0, 24, out=bytes([0, 0, 0, 0, 1, 0, 0, 16]) + struct.pack(
+            '>QII', 1024, 0, 512))))
+    yield 'reserve', b''.join((
+        task(0x16), task(0x16, nexus=1), ten(0x28, 0, 1, nexus=1), task(0x17), task(0x56, nexus=1),
+        task(0x57, nexus=1)))
+    for kind in (1, 3, 5, 6, 7, 8):
+        yield f'persist-{kind}', b''.join((
+            persist(0, action_key=5), persist(6, action_key=6, nexus=1), persist(1, kind, 5),
+            ten(0x2a, 0, 1, out=block, nexus=1), *(
+                task(0x5e, action, 0, 0, 0, 0, 0, 1, 0) for action in range(4)),
+            persist(4, 3, 6, 0 if kind > 6 else 5, nexus=1), persist(0, action_key=5),
+            persist(0, 0, 5, 7), persist(5, 1, 7, 6), persist(2, 1, 7), persist(3, 0, 7)))
+    yield 'persist-refused', persist(0, action_key=5, flags=13) + persist(1, 0x21, 5)
+    yield 'copy', b''.join((
+        ten(0x2a, 0, 8, out=block * 8), copy([b'written', b'kept', b'huge'], [
+            (0, 0, 8, 0, 100), (2, 0, 64, 1 << 32, 0), (1, 0, 1, 3, 8)]),
+        task(0x84, 0, 1, *bytes(10), 64), task(0x84, 3, *bytes(11), 64),
+        copy([b'written', b'kept'], [(0, 1, 8, 0, 0)]), copy([b'nobody'], [(0, 0, 1, 0, 0)]),
+        copy([b'written'], [(0, 1, 1, 0, 0)]), copy([b'written'], [(0, 0, 0xffff, 1, 2)])))
+    yield 'copy-many', copy([b'written'] * 4, [(i % 4, 3 - i % 4, 1, i, i + 50) for i in range(16)])
+    yield 'no-unit', b''.join(task(code, lun=3) for code in (0, 3, 0x12, 0x28, 0xa0, 0xff))
+    yield 'unknown', b''.join(
+        task(code, 0x1f) for code in (0xff, 0x9e, 0x5e, 0x5f, 0x83, 0x84, 0xa3))
+    yield 'naca', task(0x12, 0, 0, 0, 96, 4) + ten(0x28, 0, 1) + task(0, 0, 0, 0, 0, 4)
+
+
+# ---- connections to the NBD server ------------------------------------------------------------
+
+def nbd_option(number, data=b'', magic=b'IHAVEOPT', length=None):
+    length = len(data) if length is None else length
+    return magic + struct.pack('>II', number, length) + data
+
+
+def nbd_name(name, *queries):
+    """A name, and queries for contexts."""
+    text = struct.pack('>I', len(name)) + name
+    for query in queries:
+        text += struct.pack('>I', len(query)) + query
+    return text
+
+
+def nbd_go(name=b'', *kinds, number=7):
+    return nbd_option(number, nbd_name(name) + struct.pack('>H', len(kinds)) +
+                      b''.join(struct.pack('>H', kind) for kind in kinds))
+
+
+def nbd_contexts(number, name, *queries):
+    return nbd_option(number, nbd_name(name) + struct.pack('>I', len(queries)) +
+                      nbd_name(b'', *queries)[4:])
+
+
+def nbd_request(kind, offset=0, length=0, flags=0, data=b'', magic=0x25609513):
+    return struct.pack('>IHHQQI', magic, flags, kind, 0x636f6f6b6965, offset, length) + data
+
+
+def nbd_server(_authority):
+    hello = struct.pack('>I', 3)
+    structured = nbd_option(8)
+    allocation = nbd_contexts(10, b'', b'base:allocation', b'slipway:changed')
+    simple = hello + nbd_go(b'', 3)
+    chunks = hello + structured + allocation + nbd_go(b'', 0, 1, 2, 3)
+    read_only = hello + structured + nbd_go(b'ro')
+    leave = nbd_request(2)
+    yield 'empty', b''
+    yield 'hello', hello
+    yield 'unknown-flags', struct.pack('>I', 7)
+    yield 'http', b'GET / HTTP/1.1\r\n\r\n'
+    yield 'export-name', hello + nbd_option(1) + nbd_request(0, 5, 700) + leave
+    yield 'export-name-old', bytes(4) + nbd_option(1, b'ro') + nbd_request(0, 0, 512)
+    yield 'export-name-unknown', hello + nbd_option(1, b'other\n')
+    yield 'list', hello + nbd_option(3) + nbd_option(3, b'x') + nbd_option(2)
+    yield 'starttls', hello + nbd_option(5) + nbd_option(4) + nbd_option(99, b'abc')
+    yield 'info', hello + nbd_go(b'', 0, 1, 2, 3, 99, number=6) + nbd_go(b'x', number=6)
+    yield 'contexts', hello + structured + b''.join(
+        nbd_contexts(number, name, *queries) for number in (9, 10) for name in (b'', b'ro', b'x')
+        for queries in ((), (b'base:',), (b'slipway:', b'slipway:changed', b''), (b'base:x',) * 9))
+    yield 'contexts-unstructured', hello + nbd_contexts(10, b'', b'base:allocation')
+    yield 'contexts-short', hello + structured + nbd_option(10, nbd_name(b'') + b'\0\0\0\x05')
+    yield 'contexts-elsewhere', (hello + structured + nbd_contexts(10, b'ro', b'base:allocation') +
+                                 nbd_go() + nbd_request(7, 0, 4096))
+    yield 'option-magic', hello + nbd_option(3, magic=b'IHAVENOT')
+    yield 'option-long', hello + nbd_option(7, length=0xffffffff)
+    yield 'option-longest', hello + nbd_option(7, bytes(16384)) + nbd_option(3)
+    yield 'name-not-utf8', hello + nbd_go(b'\xff\xfe') + nbd_go(b'a\0b')
+    yield 'kinds-short', hello + nbd_option(7, nbd_name(b'') + b'\0\x09\0\0')
+    yield 'reads', simple + b''.join(nbd_request(0, at, length) for at, length in (
+        (0, 1), (70000, 9), (0, 1 << 20), (1, 1 << 20), ((1 << 64) - 1, 2), (5, 0),
+        (0, 1 << 31))) + leave
+    yield 'chunks', chunks + b''.join(nbd_request(0, at, length, flags) for at, length, flags in (
+        (0, 100, 0), (0, 1 << 20, 0), (0, 1 << 20, 4), (3, 300000, 1), (0, 1, 255))) + leave
+    yield 'status', chunks + b''.join(nbd_request(7, at, length, flags) for at, length, flags in (
+        (0, 1 << 20, 0), (0, 1 << 20, 8), (4095, 2, 0), (0, 0xffffffff, 0), (0, 0, 8))) + leave
+    yield 'status-unasked', simple + nbd_request(7, 0, 512)
+    yield 'writes', simple + nbd_request(1, 5, 7, 0, b'content') + nbd_request(
+        1, 0, 3000, 1, bytes(3000)) + nbd_request(3) + nbd_request(1, 0, 0) + leave
+    yield 'write-outside', (simple + nbd_request(1, 1 << 20, 100, 0, bytes(100)) +
+                            nbd_request(0, 0, 9))
+    yield 'write-cut', simple + nbd_request(1, 0, 1 << 20, 0, bytes(1000))
+    yield 'write-huge', simple + nbd_request(1, 0, (32 << 20) + 1, 0, bytes(1000))
+    yield 'write-largest', simple + nbd_request(1, 0, 32 << 20, 0, bytes(1000))
+    yield 'write-flags', simple + nbd_request(1, 0, 4, 6, b'data') + nbd_request(0, 0, 4)
+    yield 'zeros', simple + b''.join(
+        nbd_request(6, 4096, 65536, flags) for flags in (0, 1, 2, 16, 18))
+    yield 'trim', simple + nbd_request(4, 0, 1 << 20, 1) + nbd_request(4, 1, 1 << 20)
+    yield 'cache', simple + nbd_request(5, 0, 1 << 20) + nbd_request(5, 1 << 20, 1)
+    yield 'flush-range', simple + nbd_request(3, 1, 1)
+    yield 'unknown-command', simple + nbd_request(8) + nbd_request(65535, 1, 2, 3)
+    yield 'request-magic', simple + nbd_request(0, 0, 512, magic=0x67446698)
+    yield 'after-leave', simple + leave + nbd_request(1, 0, 4, 0, b'data')
+    yield 'many', simple + b''.join(nbd_request(0, at * 512, 512) for at in range(200)) + leave
+    yield 'many-chunks', chunks + b''.join(nbd_request(0, 0, 65536) for at in range(100))
+    for kind in (1, 4, 6):
+        data = b'read-only' if kind == 1 else b''
+        yield f'read-only-{kind}', read_only + nbd_request(kind, 70000, 9, 0, data) + leave
+    yield 'read-only-flush', read_only + nbd_request(3) + nbd_request(0, 70000, 9)
+
+
+# ---- iSCSI ----------------------------------------------------------------------------------
+
+ISCSI_NAMES = ('InitiatorName=iqn.2026-01.org.example:fuzz', 'TargetName=iqn.2026-01.org.example:disk')
+
+
+def iscsi_pdu(opcode, flags=0x80, data=b'', length=None, **fields):
+    """A PDU; `fields` are "at": bytes, with the offset in the name (at16=...)."""
+    bhs = bytearray(48)
+    bhs[0], bhs[1] = opcode, flags
+    bhs[5:8] = (len(data) if length is None else length).to_bytes(3, 'big')
+    for name, value in fields.items():
+        offset = int(name[2:])
+        value = value.to_bytes(4, 'big') if isinstance(value, int) else value
+        bhs[offset:offset + len(value)] = value
+    return bytes(bhs) + data + bytes(-len(data) % 4)
+
+
+def iscsi_keys(*pairs):
+    return b''.join(f'{pair}\0'.encode('latin-1') for pair in pairs)
+
+
+def iscsi_login_pdu(flags, *pairs, **fields):
+    return iscsi_pdu(0x43, flags, iscsi_keys(*pairs), at16=1, **fields)
+
+
+def iscsi_command(number, cdb, flags=0x80, expected=0, data=b'', tag=None, **fields):
+    return iscsi_pdu(1, flags, data, at16=number if tag is None else tag, at20=expected,
+                     at24=number, at32=cdb.ljust(16, b'\0'), **fields)
+
+
+def iscsi_text(_authority):
+    all_keys = ('MaxConnections=4', 'InitialR2T=No', 'ImmediateData=Yes', 'MaxBurstLength=262144',
+                'FirstBurstLength=65536', 'MaxOutstandingR2T=8', 'DataPDUInOrder=No',
+                'DataSequenceInOrder=Yes', 'DefaultTime2Wait=2', 'DefaultTime2Retain=20',
+                'ErrorRecoveryLevel=2', 'TaskReporting=FastAbort,RFC3720', 'iSCSIProtocolLevel=2',
+                'RDMAExtensions=Yes', 'MaxRecvDataSegmentLength=0x40000',
+                'HeaderDigest=CRC32C,None', 'DataDigest=None', 'IFMarker=No', 'OFMarker=Yes',
+                'IFMarkInt=1~2', 'OFMarkInt=2048', 'X-org.example.key=1')
+    yield 'empty', b''
+    yield 'all', iscsi_keys(*all_keys)
+    yield 'chap', iscsi_keys('AuthMethod=CHAP,None', 'CHAP_A=5,7', 'CHAP_I=12', 'CHAP_N=alice',
+                             'CHAP_C=0x00ff', 'CHAP_R=0bAP8Q')
+    odd = ('0', '-1', '', 'yes', '16777216', '0x', '1 ', 'Yes', '3600', '99999999999', '1.5', ',',
+           '0x1f', 'No', '511', ',CRC32C,', 'CRC32C,CRC32C', '', '~', '1', 'Irrelevant', 'Reject')
+    yield 'odd-values', iscsi_keys(*(f'{key.split("=")[0]}={odd[i]}'
+                                     for i, key in enumerate(all_keys)))
+    yield 'binary', iscsi_keys('a=0x', 'b=0xabc', 'c=0bAA==', 'd=0b====', 'e=0b', 'f=0BAAAA',
+                               'g=0X0g', 'h=0bA===', 'i=0x' + '1' * 2050)
+    yield 'names', iscsi_keys('a=iqn.2026-01.org.example:disk', 'b=eui.02004567A425678D',
+                              'c=naa.62004567BA64678D0123456789ABCDEF', 'd=iqn.2026-01.',
+                              'e=iqn.2026-13.Org', 'f=' + 'x' * 300)
+    yield 'padded', iscsi_keys('A=1') + bytes(5)
+    yield 'no-end', b'A=1'
+    yield 'no-sign', iscsi_keys('A')
+    yield 'no-key', iscsi_keys('=1')
+    yield 'bad-key', iscsi_keys('A b=1')
+    yield 'long-key', iscsi_keys('A' * 64 + '=1')
+    yield 'twice', iscsi_keys('A=1', 'A=1')
+    yield 'many', iscsi_keys(*(f'K{i}=' for i in range(129)))
+    yield 'large', iscsi_keys('A=' + 'x' * 16400)
+
+
+def iscsi_login(_authority):
+    names, chap = ISCSI_NAMES, ('AuthMethod=CHAP,None',)
+    full = iscsi_login_pdu(0x87, *names, 'MaxBurstLength=65536', 'HeaderDigest=CRC32C,None')
+    yield 'plain', b'\0' + full
+    yield 'digests', b'\x08' + full
+    yield 'no-digests', b'\x08' + iscsi_login_pdu(0x87, *names)
+    yield 'stages', (b'\0' + iscsi_login_pdu(0x81, *names, *chap) + iscsi_login_pdu(0x04, 'X-a=1')
+                     + iscsi_login_pdu(0x87, 'InitialR2T=No'))
+    yield 'skips', b'\0' + iscsi_login_pdu(0x83, *names)
+    yield 'discovery', b'\0' + iscsi_login_pdu(0x87, names[0], 'SessionType=Discovery',
+                                              'MaxConnections=1')
+    yield 'joins', b'\0' + iscsi_login_pdu(0x87, *names, at14=b'\0\1')
+    yield 'joins-nothing', b'\0' + iscsi_login_pdu(0x87, *names, at14=b'\0\2')
+    data = iscsi_keys(*names)
+    yield 'continued', b'\0' + iscsi_pdu(0x43, 0x44, data[:50], at16=1) + iscsi_pdu(
+        0x43, 0x87, data[50:], at16=1)
+    for kind, word in ((1, 'one-way'), (3, 'mutual'), (7, 'mutual-only')):
+        begin = bytes((kind,)) + iscsi_login_pdu(0, *names, *chap) + iscsi_login_pdu(0, 'CHAP_A=8,7,6,5')
+        yield f'chap-{word}', begin + iscsi_login_pdu(
+            0x81, 'CHAP_N=alice', 'CHAP_R=0x' + '00' * 32, 'CHAP_I=1', 'CHAP_C=0x' + '11' * 16)
+        yield f'chap-{word}-alone', begin + iscsi_login_pdu(0x81, 'CHAP_N=bob', 'CHAP_R=0bAAAA')
+    yield 'chap-none', b'\1' + iscsi_login_pdu(0x81, *names, 'AuthMethod=None')
+    yield 'chap-around', b'\1' + full
+    yield 'chap-discovery', b'\1' + iscsi_login_pdu(0x87, names[0], 'SessionType=Discovery')
+    yield 'chap-discovery-begun', b'\1' + iscsi_login_pdu(
+        0, names[0], 'SessionType=Discovery', *chap) + iscsi_login_pdu(0x83)
+    yield 'chap-discovery-none', b'\1' + iscsi_login_pdu(
+        0x83, names[0], 'SessionType=Discovery', 'AuthMethod=None,CHAP')
+    yield 'chap-early', b'\1' + iscsi_login_pdu(0x81, *names, 'AuthMethod=CHAP', 'CHAP_A=5',
+                                               'CHAP_N=alice', 'CHAP_R=0x00')
+    yield 'chap-unknown', b'\1' + iscsi_login_pdu(0, *names, 'AuthMethod=CHAP', 'CHAP_A=4')
+    yield 'no-name', b'\0' + iscsi_login_pdu(0x87, names[1])
+    yield 'no-target', b'\0' + iscsi_login_pdu(0x87, names[0])
+    yield 'other-target', b'\0' + iscsi_login_pdu(0x87, names[0], 'TargetName=x')
+    yield 'other-type', b'\0' + iscsi_login_pdu(0x87, *names, 'SessionType=Other')
+    yield 'bad-name', b'\0' + iscsi_login_pdu(0x87, 'InitiatorName=a\x01', names[1])
+    yield 'version', b'\0' + iscsi_login_pdu(0x87, *names, at2=b'\1\1')
+    yield 'not-a-login', b'\0' + iscsi_pdu(0x40)
+    yield 'nop-within', b'\0' + iscsi_login_pdu(0x04, *names) + iscsi_pdu(0x40)
+    yield 'two-logins', b'\0' + iscsi_login_pdu(0x04, *names) + iscsi_login_pdu(0x87, at8=b'\x80')
+    yield 'stage-back', b'\0' + iscsi_login_pdu(0x04, *names) + iscsi_login_pdu(0x81)
+    yield 'many-requests', b'\0' + iscsi_login_pdu(0x04, *names) + iscsi_login_pdu(0x04) * 33
+    yield 'long-answer', b'\0' + iscsi_login_pdu(
+        0x04, *names, *(f'X{"a" * 58}{i:03}=' for i in range(120)))
+    yield 'empty', b''
+
+
+def iscsi_connection(_authority):
+    read, write = b'\x28' + bytes(7) + b'\x08', b'\x2a' + bytes(7) + b'\x08'
+    ready = iscsi_command(0, b'\0')
+    lines = {
+        'ready': ready,
+        'read': ready + iscsi_command(1, read, 0xc1, 4096),
+        'read-little': ready + iscsi_command(1, read, 0xc1, 100),
+        'inquiry': iscsi_command(0, b'\x12\0\0\0\xff', 0xc1, 255),
+        'write-immediate': ready + iscsi_command(1, write, 0xa1, 4096, bytes(4096)),
+        'write-unsolicited': ready + iscsi_command(1, write, 0x21, 4096, bytes(1000)) + iscsi_pdu(
+            5, 0x80, bytes(3096), at16=1, at20=0xffffffff, at40=1000),
+        'write-solicited': ready + iscsi_command(1, write, 0xa1, 4096) + iscsi_pdu(
+            5, 0x80, bytes(4096), at16=1, at20=1),
+        'write-in-two': ready + iscsi_command(1, write, 0xa1, 4096) + iscsi_pdu(
+            5, 0, bytes(2048), at16=1, at20=1) + iscsi_pdu(
+            5, 0x80, bytes(2048), at16=1, at20=1, at36=1, at40=2048),
+        'write-bad-sn': ready + iscsi_command(1, write, 0xa1, 4096) + iscsi_pdu(
+            5, 0x80, bytes(4096), at16=1, at20=1, at36=5),
+        'write-too-much': ready + iscsi_command(1, write, 0xa1, 4096) + iscsi_pdu(
+            5, 0x80, bytes(8192), at16=1, at20=1),
+        'write-beyond': ready + iscsi_command(1, write, 0xa1, 4096) + iscsi_pdu(
+            5, 0x80, bytes(512), at16=1, at20=1, at40=0xfffffff0),
+        'write-aborted': ready + iscsi_command(1, write, 0xa1, 4096) + iscsi_pdu(
+            0x42, 0x81, at16=9, at20=1, at24=2) + iscsi_pdu(5, 0x80, bytes(4096), at16=1, at20=1),
+        'same-tag': ready + iscsi_command(1, write, 0xa1, 4096) + iscsi_command(
+            2, write, 0xa1, 4096, tag=1),
+        'both-ways': iscsi_command(0, write, 0xe1, 4096, bytes(512)),
+        'out-of-order': iscsi_command(2, read, 0xc1, 4096) + iscsi_command(
+            1, write, 0xa1, 4096, bytes(4096)) + ready + iscsi_command(500, read),
+        'stray-data': iscsi_pdu(5, 0x80, bytes(100), at16=1, at20=2) + ready,
+        'nop': iscsi_pdu(0x40, 0x80, b'ping', at16=1, at20=0xffffffff) + iscsi_pdu(
+            0x40, 0x80, at16=0xffffffff),
+        'resets': b''.join(iscsi_pdu(0x42, 0x80 | function, at16=function, at24=0)
+                           for function in (1, 2, 3, 4, 5, 6, 8, 99)) + ready,
+        'cold-reset': iscsi_pdu(0x42, 0x87, at16=1) + ready,
+        'text': iscsi_pdu(4, 0x80, iscsi_keys('SendTargets=', 'X-a=1'), at16=1, at20=0xffffffff),
+        'text-parts': iscsi_pdu(4, 0x40, b'SendTar', at16=1, at20=0xffffffff) + iscsi_pdu(
+            4, 0x80, b'gets=\0', at16=1, at20=1, at24=1),
+        'text-bad': iscsi_pdu(4, 0x80, b'x', at16=1, at20=0xffffffff),
+        'text-segment': iscsi_pdu(4, 0x80, iscsi_keys('MaxRecvDataSegmentLength=512'), at16=1,
+                                  at20=0xffffffff) + iscsi_command(1, read, 0xc1, 4096),
+        'logout': iscsi_pdu(0x46, 0x80, at16=1) + ready,
+        'logout-other': iscsi_pdu(0x46, 0x81, at16=1, at20=b'\0\5') + iscsi_pdu(
+            0x46, 0x82, at16=1) + ready,
+        'long-command': iscsi_pdu(1, 0x80, at4=b'\5') + bytes(20) + iscsi_command(1, b'\0'),
+        'long-data': iscsi_pdu(1, 0xa1, length=0x40001),
+        'strange': iscsi_pdu(0x10) + iscsi_pdu(0x1c, data=b'data') + iscsi_pdu(0x3f) + ready,
+        'login-again': iscsi_login_pdu(0x87, *ISCSI_NAMES),
+        'unit-9': iscsi_command(0, b'\0', at8=b'\0\x09'),
+    }
+    for name, pdus in lines.items():
+        yield f'l-{name}', b'l' + pdus
+    for name in ('read', 'write-unsolicited', 'write-solicited', 'text-parts', 'nop', 'strange'):
+        yield f'd-{name}', b'd' + lines[name]
+    login = iscsi_login_pdu(0x87, *ISCSI_NAMES)
+    yield 'r-login', b'r' + login + ready
+    yield 'r-discovery', b'r' + iscsi_login_pdu(
+        0x87, ISCSI_NAMES[0], 'SessionType=Discovery') + iscsi_pdu(
+        4, 0x80, iscsi_keys('SendTargets=All'), at16=1, at20=0xffffffff)
+    yield 'r-discovery-reads', b'r' + iscsi_login_pdu(
+        0x87, ISCSI_NAMES[0], 'SessionType=Discovery') + ready
+    yield 'r-digest-damaged', b'r' + iscsi_login_pdu(
+        0x87, *ISCSI_NAMES, 'HeaderDigest=CRC32C') + ready + bytes(4)
+    yield 'r-http', b'rGET / HTTP/1.1\r\nHost: x\r\n\r\n'
+    yield 'r-zeros', b'r' + bytes(100)
+    yield 'r-nothing', b'r'
+
+
+TARGETS = (boot_cfg, boot_guest, bulletin, codec, depot, depot_index, descriptor, descriptor_splice,
+           http_cache, imgdb, index, inflate, iscsi_connection, iscsi_login, iscsi_text,
+           isolinux_cfg, key_slot, known_depots, map_node, nbd_server, overlay, pack_table, parity,
+           partial_file, profile, recipe, recipe_lock, scsi, seal, signature, trust_file,
            upgrade_metadata, url, version, vib_file, visor_tar, workspace, zip)
 
 

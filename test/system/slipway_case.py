@@ -87,10 +87,11 @@ class Result:
 class SlipwayCase(unittest.TestCase):
     """A test with a directory and a workspace of its own.
 
-    secrets: texts that no run may print.
+    secrets: texts that no run may print.  timeout: seconds that a run may take.
     """
 
     maxDiff = 4000
+    timeout = TIMEOUT
 
     def setUp(self):
         temporary = tempfile.TemporaryDirectory(prefix='slipway-test-', dir=scratch())
@@ -121,7 +122,7 @@ class SlipwayCase(unittest.TestCase):
         """Run it with --json (unless `text`), check what must hold of any run, and that it ends
         with exit code `code`; None: any code."""
         command = self.command(*arguments, trust=trust) + ([] if text else ['--json'])
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False,
+        done = subprocess.run(command, capture_output=True, timeout=self.timeout, check=False,
                               cwd=options.pop('cwd', self.dir), stdin=subprocess.DEVNULL,
                               env=self.environment() | (env or {}), **options)
         result = Result(done.returncode, done.stdout.decode(), done.stderr.decode(),

@@ -51,7 +51,7 @@ class Help(CliCase):
 
     def test_nouns(self):
         self.assertEqual(self.nouns(), ['depot', 'package', 'vib', 'profile', 'image', 'store',
-                                        'backup', 'restore', 'help',
+                                        'backup', 'restore', 'export', 'files', 'help',
                                         'version', 'completion'])
 
     def test_every_command_has_help(self):

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/secret.h"
+#include "cli/export.h"
+#include "cli/nouns.h"
+#include "cli/set_print.h"
+#include "cli/text.h"
+#include "engine/store_tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POLL_USEC (100 * 1000)
+/* How often what others see is brought up to date. */
+#define RECORD_USEC (2 * G_USEC_PER_SEC)
+
+/* ---- Into the background --------------------------------------------------------------------- */
+
+/* From here on it lives without a terminal, and its voice is the log.  What it has said was said.
+ */
+static gboolean
+detach(const char *log, GError **error)
+{
+    int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (out < 0 || in < 0)
+        return error_set_errno(error, errno, "cannot write %s", log);
+    fflush(stdout);
+    dup2(in, STDIN_FILENO);
+    dup2(out, STDOUT_FILENO);
+    dup2(out, STDERR_FILENO);
+    close(in);
+    close(out);
+    setsid();
+    return TRUE;
+}
+
+/* Tell whoever started us; nothing when nobody did. */
+static gboolean
+report_ready(const char *log, GError **error)
+{
+    const char *text = g_getenv(EXPORT_READY_VARIABLE);
+    if (text == NULL)
+        return TRUE;
+    int fd = atoi(text);
+    if (!detach(log, error))
+        return FALSE;
+    gboolean ok = write(fd, "1", 1) == 1;
+    close(fd);
+    return ok || error_set(error, SLIPWAY_ERROR_FAILED, "whoever started the export is gone");
+}
+
+/* ---- Serving a set --------------------------------------------------------------------------- */
+
+/* Made here, so whoever wants to use them has to be told: once. */
+static void
+set_chap_json(struct ui *ui, const struct export_wishes *wishes)
+{
+    const struct export_secret *in = &wishes->incoming, *out = &wishes->outgoing;
+    if (in->secret == NULL)
+        return;
+    ui_set(ui, "chap",
+           json_pack("{s:s, s:s?, s:s?, s:s?}", "user", in->user, "secret",
+                     in->made ? in->secret : NULL, "target_user", out->user, "target_secret",
+                     out->made ? out->secret : NULL));
+}
+
+static gboolean
+say_start(struct ui *ui, struct export *export, struct export_record *record,
+          const struct export_wishes *wishes, GError **error)
+{
+    struct export_view view;
+    export_look(export, &view);
+    json_t *document = export_print_json(export_record_id(record), &view);
+    gboolean ok = export_record_put(record, document, error);
+    export_print_start(ui, export_record_id(record), &view, wishes);
+    ui_set_all(ui, document);
+    set_chap_json(ui, wishes);
+    export_view_clear(&view);
+    if (!ok || !ui_publish(ui, error))
+        return FALSE;
+    /* Said; from here on they are secrets like any other. */
+    if (wishes->incoming.secret != NULL)
+        secret_register(wishes->incoming.secret);
+    if (wishes->outgoing.secret != NULL)
+        secret_register(wishes->outgoing.secret);
+    return report_ready(export_record_log(record), error);
+}
+
+/* A record that cannot be brought up to date is no reason to stop serving. */
+static void
+update(struct export *export, struct export_record *record, gboolean *unflushed)
+{
+    struct export_view view;
+    g_autoptr(GError) local = NULL;
+    export_look(export, &view);
+    json_t *document = export_print_json(export_record_id(record), &view);
+    export_view_clear(&view);
+    export_record_put(record, document, NULL);
+    json_decref(document);
+    if (*unflushed || export_flush(export, &local))
+        return;
+    *unflushed = TRUE; /* for good, as disk.h says */
+    export_log(local->message, NULL);
+}
+
+static void
+wait_for_end(struct export *export, struct export_record *record)
+{
+    gint64 due = g_get_monotonic_time() + RECORD_USEC;
+    gboolean unflushed = FALSE;
+    while (!cancel_requested() && export_is_served(export)) {
+        g_usleep(POLL_USEC);
+        if (g_get_monotonic_time() < due)
+            continue;
+        update(export, record, &unflushed);
+        due = g_get_monotonic_time() + RECORD_USEC;
+    }
+    cancel_heard();
+}
+
+static gboolean
+commit(struct session *session, struct export *export, const char *name, GError **error)
+{
+    struct backup_report report = {0};
+    gboolean ok = export_commit(export, session_progress(session), &report, error);
+    if (ok) {
+        g_autofree char *id = set_print_id(&report.set->id);
+        g_autofree char *line = g_strdup_printf("made set %s of %s", id, name);
+        export_log(line, NULL);
+    }
+    backup_report_clear(&report);
+    return ok;
+}
+
+static gboolean
+serve_set(struct session *session, struct store *store, GError **error)
+{
+    struct export_wishes wishes;
+    struct export *export = NULL;
+    struct export_record *record = NULL;
+    gboolean ok = export_wishes_read(session, &wishes, error);
+    wishes.options.log = export_log;
+    ok = ok && (record = export_record_new(error)) != NULL &&
+         (export = export_open(store, &wishes.options, error)) != NULL &&
+         say_start(session_ui(session), export, record, &wishes, error);
+    if (ok) {
+        wait_for_end(export, record);
+        export_stop(export);
+        ok = wishes.options.commit == NULL || commit(session, export, wishes.options.commit, error);
+        if (!ok)
+            export_log((*error)->message, NULL);
+    }
+    export_close(export);
+    export_record_free(record, !ok);
+    export_wishes_clear(&wishes);
+    return ok;
+}
+
+/* ---- The whole store as files ---------------------------------------------------------------- */
+
+static json_t *
+tree_json(struct session *session, const char *id)
+{
+    gboolean is_default;
+    g_autofree char *location = session_store_location(session, &is_default);
+    return json_pack("{s:s, s:s, s:s, s:b, s:I}", "id", id, "store", location, "mount",
+                     session_text(session, OPTION_FUSE), "read_only", TRUE, "since",
+                     (json_int_t)(g_get_real_time() / G_USEC_PER_SEC));
+}
+
+static gboolean
+serve_tree(struct session *session, struct store *store, GError **error)
+{
+    struct ui *ui = session_ui(session);
+    const char *folder = session_text(session, OPTION_FUSE);
+    struct store_tree_options options = {
+        .mount = {.mount_point = folder,
+                  .allow_other = session_flag(session, OPTION_ALLOW_OTHER),
+                  .log = export_log}};
+    options.cache.threads = arguments_number(session_arguments(session), OPTION_WORKERS, 0);
+    if (folder == NULL)
+        return error_set(error, SLIPWAY_ERROR_USAGE,
+                         "name a set, or --fuse DIR for all sets of the store as files");
+    if (!session_size(session, OPTION_CACHE, &options.cache.bytes, error))
+        return FALSE;
+    struct export_record *record = export_record_new(error);
+    struct store_tree *tree = record != NULL ? store_tree_mount(store, &options, error) : NULL;
+    gboolean ok = tree != NULL;
+    if (ok) {
+        json_t *document = tree_json(session, export_record_id(record));
+        ok = export_record_put(record, document, error);
+        ui_print(ui, "Export %s: all sets of %s as files in %s\n", export_record_id(record),
+                 store_label(store), folder);
+        ui_set_all(ui, document);
+        ok = ok && ui_publish(ui, error) && report_ready(export_record_log(record), error);
+    }
+    while (ok && !cancel_requested() && !store_tree_is_gone(tree))
+        g_usleep(POLL_USEC);
+    cancel_heard();
+    store_tree_unmount(tree);
+    export_record_free(record, !ok);
+    return ok;
+}
+
+static gboolean
+run(struct session *session, GError **error)
+{
+    struct store *store = session_store(session, error);
+    if (store == NULL)
+        return FALSE;
+    return session_operand(session, 0) != NULL ? serve_set(session, store, error)
+                                               : serve_tree(session, store, error);
+}
+
+const struct verb verb_export_serve = {
+    .name = "serve",
+    .summary = "serve disks of a backup set in the foreground",
+    .description =
+        "As `slipway export start`, but in the foreground, until it gets SIGINT or SIGTERM: for "
+        "looking on (who logs in is told on standard error), or under a service manager.",
+    .operands = {EXPORT_OPERANDS},
+    .options = {EXPORT_OPTIONS},
+    .examples = {{"slipway export serve web1", "the newest set of web1, over iSCSI"}},
+    .run = run,
+};
