@@ -23,7 +23,7 @@
         OPTION_CHAP_SECRET_FILE, OPTION_MUTUAL, OPTION_MUTUAL_USER, OPTION_MUTUAL_SECRET_FILE,     \
         OPTION_NO_CHAP, OPTION_BLOCK_SIZE, OPTION_NBD_LISTEN, OPTION_TLS, OPTION_TLS_VERIFY,       \
         OPTION_EXPORT_SINCE, OPTION_ALLOW_OTHER, OPTION_SCRATCH, OPTION_WRITE_LIMIT,               \
-        OPTION_KEEP_WRITES, OPTION_COMMIT, OPTION_CACHE, OPTION_WORKERS
+        OPTION_KEEP_WRITES, OPTION_COMMIT, OPTION_CACHE, OPTION_WORKERS, OPTION_ATTACH
 
 /* ---- Options (export_options.c) -------------------------------------------------------------- */
 
@@ -39,7 +39,8 @@ struct export_wishes {
     struct nbd_options nbd;
     struct iscsi_account account; /* what iscsi.accounts refers to */
     struct export_secret incoming, outgoing;
-    GPtrArray *owned;   /* of what else is to be freed */
+    char **devices;   /* that were attached here; NULL: none */
+    GPtrArray *owned; /* of what else is to be freed */
 };
 
 /* What the options of this run say, and generated secrets where none are given. */
@@ -56,5 +57,7 @@ json_t *export_print_json(const char *id, const struct export_view *view);
 /* How to use it, for people.  Secrets that were made are in it, this once. */
 void export_print_start(struct ui *ui, const char *id, const struct export_view *view,
                         const struct export_wishes *wishes);
+/* TRUE for an address that means all of this computer's. */
+gboolean export_print_is_wildcard(const char *address);
 /* "app01 2026-11-26 09:00": out of a record's document; free with g_free(). */
 char *export_print_what(const json_t *document);

@@ -141,6 +141,8 @@ export_wishes_read(struct session *session, struct export_wishes *ret, GError **
     options->since = session_text(session, OPTION_EXPORT_SINCE);
     options->cache.threads = arguments_number(session_arguments(session), OPTION_WORKERS, 0);
     read_protocols(session, ret);
+    if (session_flag(session, OPTION_ATTACH) && options->iscsi == NULL)
+        return error_set(error, SLIPWAY_ERROR_USAGE, "--attach is for iSCSI");
     if (options->since != NULL && options->nbd == NULL)
         return error_set(error, SLIPWAY_ERROR_USAGE,
                          "--since is for --nbd, which can tell what changed");
@@ -161,5 +163,6 @@ export_wishes_clear(struct export_wishes *wishes)
 {
     clear_secret(&wishes->incoming);
     clear_secret(&wishes->outgoing);
+    g_strfreev(wishes->devices);
     g_ptr_array_unref(wishes->owned);
 }

@@ -12,8 +12,8 @@
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
 
-static gboolean
-is_wildcard(const char *address)
+gboolean
+export_print_is_wildcard(const char *address)
 {
     return g_str_has_prefix(address, "0.0.0.0:") || g_str_has_prefix(address, "[::]:") ||
            g_str_has_prefix(address, "*:");
@@ -43,7 +43,7 @@ reachable(const char *const *addresses)
     GPtrArray *list = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; addresses != NULL && addresses[i] != NULL; i++) {
         struct ifaddrs *all;
-        if (!is_wildcard(addresses[i]) || getifaddrs(&all) != 0) {
+        if (!export_print_is_wildcard(addresses[i]) || getifaddrs(&all) != 0) {
             g_ptr_array_add(list, g_strdup(addresses[i]));
             continue;
         }

@@ -6,6 +6,7 @@
 #include "cli/nouns.h"
 #include "cli/set_print.h"
 #include "cli/text.h"
+#include "engine/open_iscsi.h"
 #include "engine/store_tree.h"
 
 #include <errno.h>
@@ -70,16 +71,89 @@ set_chap_json(struct ui *ui, const struct export_wishes *wishes)
                      out->made ? out->secret : NULL));
 }
 
-static gboolean
-say_start(struct ui *ui, struct export *export, struct export_record *record,
-          const struct export_wishes *wishes, GError **error)
+/* What of this computer's is to be attached, when the user wants that; strings are the view's and
+ * the wishes'. */
+static void
+describe_target(const struct export_view *view, const struct export_wishes *wishes,
+                char **ret_address, struct open_iscsi_target *ret)
 {
+    const char *address = view->iscsi[0], *port = strrchr(address, ':');
+    *ret_address = export_print_is_wildcard(address) ? g_strconcat("127.0.0.1", port, NULL)
+                                                     : g_strdup(address);
+    *ret = (struct open_iscsi_target){
+        .name = view->iscsi_name,
+        .address = *ret_address,
+        .user = wishes->incoming.secret != NULL ? wishes->incoming.user : NULL,
+        .secret = wishes->incoming.secret,
+        .own_user = wishes->outgoing.secret != NULL ? wishes->outgoing.user : NULL,
+        .own_secret = wishes->outgoing.secret,
+        .n_luns = view->disks->len,
+    };
+}
+
+/* Sets `devices`, for print_attached(). */
+static gboolean
+attach(const struct export_view *view, struct export_wishes *wishes, GError **error)
+{
+    struct open_iscsi_target target;
+    g_autofree char *address = NULL;
+    describe_target(view, wishes, &address, &target);
+    return open_iscsi_attach(&target, &wishes->devices, error);
+}
+
+static void
+print_attached(struct ui *ui, const struct export_view *view, const struct export_wishes *wishes)
+{
+    json_t *json = json_array();
+    ui_print(ui, "\n");
+    for (guint i = 0; wishes->devices[i] != NULL; i++) {
+        const struct export_disk *disk = &g_array_index(view->disks, struct export_disk, i);
+        const char *device = wishes->devices[i];
+        ui_print(ui, "Attached here: %s is %s\n", disk->name, device);
+        json_array_append_new(json, json_pack("{s:s, s:i, s:s}", "name", disk->name, "lun",
+                                              (int)disk->lun, "device", device));
+    }
+    ui_set(ui, "attached", json);
+}
+
+/* While somebody has it mounted it is served on: what is on the disk would be damaged otherwise. */
+static void
+detach_when_free(struct export *export, const struct export_wishes *wishes)
+{
+    struct export_view view;
+    struct open_iscsi_target target;
+    g_autofree char *address = NULL;
+    gboolean told = FALSE;
+    export_look(export, &view);
+    describe_target(&view, wishes, &address, &target);
+    for (;;) {
+        g_autoptr(GError) local = NULL;
+        gboolean ok = open_iscsi_detach(&target, &local);
+        if (!ok && !told)
+            export_log(local->message, NULL);
+        told = told || !ok;
+        if (ok || !g_error_matches(local, SLIPWAY_ERROR, SLIPWAY_ERROR_BUSY))
+            break;
+        g_usleep(POLL_USEC);
+    }
+    export_view_clear(&view);
+}
+
+static gboolean
+say_start(struct session *session, struct export *export, struct export_record *record,
+          struct export_wishes *wishes, GError **error)
+{
+    struct ui *ui = session_ui(session);
     struct export_view view;
     export_look(export, &view);
     json_t *document = export_print_json(export_record_id(record), &view);
     gboolean ok = export_record_put(record, document, error);
-    export_print_start(ui, export_record_id(record), &view, wishes);
     ui_set_all(ui, document);
+    ok = ok && (!session_flag(session, OPTION_ATTACH) || attach(&view, wishes, error));
+    if (ok)
+        export_print_start(ui, export_record_id(record), &view, wishes);
+    if (wishes->devices != NULL)
+        print_attached(ui, &view, wishes);
     set_chap_json(ui, wishes);
     export_view_clear(&view);
     if (!ok || !ui_publish(ui, error))
@@ -148,9 +222,12 @@ serve_set(struct session *session, struct store *store, GError **error)
     wishes.options.log = export_log;
     ok = ok && (record = export_record_new(error)) != NULL &&
          (export = export_open(store, &wishes.options, error)) != NULL &&
-         say_start(session_ui(session), export, record, &wishes, error);
-    if (ok) {
+         say_start(session, export, record, &wishes, error);
+    if (ok)
         wait_for_end(export, record);
+    if (wishes.devices != NULL)
+        detach_when_free(export, &wishes);
+    if (ok) {
         export_stop(export);
         ok = wishes.options.commit == NULL || commit(session, export, wishes.options.commit, error);
         if (!ok)

@@ -313,6 +313,8 @@ static const struct option rows[OPTION_N] = {
                        "at the end make a new set of machine NAME out of the disks"},
     [OPTION_CACHE] = {"cache", 0, OPTION_TEXT, "SIZE", COMPLETE_NONE, NULL,
                       "memory for decompressed data (default: 64M)"},
+    [OPTION_ATTACH] = {"attach", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
+                       "attach the iSCSI disks to this computer with open-iscsi (as root)"},
     [OPTION_INTO] = {"into", 0, OPTION_TEXT, "DIR", COMPLETE_DIRECTORY, NULL,
                      "the local folder to copy into (default: the current one)"},
     [OPTION_ALL_EXPORTS] = {"all", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL, "all exports"},

@@ -177,6 +177,7 @@ enum option_id {
     OPTION_KEEP_WRITES,
     OPTION_COMMIT,
     OPTION_CACHE,
+    OPTION_ATTACH,
     OPTION_ALL_EXPORTS,
     OPTION_INTO,
     /* starting a set */

@@ -51,20 +51,19 @@ def libraries(path):
     return sorted(set(re.findall(r'(/\S+) \(0x', done.stdout)))
 
 
-def programs():
-    """{name: (mode, bytes)} of all programs and libraries."""
+def programs(more):
+    """{name: (mode, bytes)} of all programs and libraries; `more`: paths of others."""
     files = {}
-    for name in PROGRAMS:
-        path = find(name)
-        files[f'bin/{name}'] = (0o755, path.read_bytes())
+    for path in [find(name) for name in PROGRAMS] + [pathlib.Path(path) for path in more]:
+        files[f'bin/{path.name}'] = (0o755, path.read_bytes())
         for library in libraries(path):
             files[library.lstrip('/')] = (0o755, pathlib.Path(library).read_bytes())
     return files
 
 
-def root(modules):
+def root(modules, more):
     """All files of the guest."""
-    files = programs()
+    files = programs(more)
     loaded = modules.order(MODULES)
     for name, data in loaded:
         files[f'lib/modules/{name}.ko'] = (0o644, data)
@@ -78,8 +77,9 @@ def root(modules):
 
 
 @functools.cache
-def image():
-    """(the kernel's path, the archive's bytes)."""
+def image(more=()):
+    """(the kernel's path, the archive's bytes); `more`: programs of the host, with a dynamic linker
+    and libraries as they need."""
     kernel, folder = packages.kernel()
     links = {'bin/sh': 'busybox', 'lib/modprobe': '/bin/busybox'}
-    return kernel, cpio.archive(root(Modules(folder)), links, FOLDERS)
+    return kernel, cpio.archive(root(Modules(folder), more), links, FOLDERS)

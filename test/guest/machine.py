@@ -49,13 +49,13 @@ def qemu_command(kernel, archive, console, memory):
 
 
 class Guest:
-    """A machine that runs from the beginning to close()."""
+    """A machine that runs from the beginning to close().  `programs`: more of the host's, by path."""
 
-    def __init__(self, memory=512):
+    def __init__(self, memory=512, programs=()):
         self.scratch = tempfile.TemporaryDirectory(prefix='slipway-guest-')
         folder = pathlib.Path(self.scratch.name)
         self.console_path = folder / 'console'
-        kernel, archive = image()
+        kernel, archive = image(tuple(programs))
         (folder / 'initrd').write_bytes(archive)
         self.number = 0
         self.pending = b''

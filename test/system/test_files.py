@@ -147,6 +147,25 @@ class FilesTest(NoFilesTest):
             self.assertEqual('hosts', os.readlink(out / 'etc/link'))
             self.assertEqual(1700000000, (out / 'etc/hosts').stat().st_mtime)
 
+    def test_volume(self):
+        """XFS on a logical volume."""
+        disk = self.dir / 'lvm.img'
+        script = (f'sparse {disk} 400M\nrun\npart-init /dev/sda gpt\n'
+                  'part-add /dev/sda p 2048 -2048\npvcreate /dev/sda1\nvgcreate vg0 /dev/sda1\n'
+                  'lvcreate data vg0 340\nmkfs xfs /dev/vg0/data\nmount /dev/vg0/data /\n'
+                  f'mkdir /etc\nupload {self.tree}/etc/sub/large /etc/large\numount-all\n')
+        subprocess.run(['guestfish'], input=script.encode(), check=True, timeout=self.timeout,
+                       env=os.environ | self.environment() | {
+                           'LIBGUESTFS_BACKEND': 'direct',
+                           'LIBGUESTFS_BACKEND_SETTINGS': 'force_tcg'})
+        self.backup(disk)
+        found = self.slipway('files', 'ls', 'm', 'disk0').json['file_systems']
+        self.assertIn(('vg0/data', 'xfs'),
+                      [(system['device'], system['kind']) for system in found])
+        with self.folder() as out:
+            self.slipway('files', 'get', 'm', 'disk0', 'vg0/data:/etc/large', '--into', out)
+            self.assertEqual(noise(1, MIB), (out / 'large').read_bytes())
+
     def test_one(self):
         """One file system: paths without a device; what is not there, and what is there already."""
         self.backup(self.make_disk(EXT4))
