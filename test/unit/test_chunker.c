@@ -232,7 +232,8 @@ test_vectors(void)
     for (guint i = 0; i < CHUNK_SEGMENT_BLOCKS; i++)
         if (i % 37 == 5 || (i >= 400 && i < 500))
             memset(segment + i * CHUNK_BLOCK, 0, CHUNK_BLOCK);
-    assert_cuts(segment, 0, 102, "f8d2ca182fdfdf9926738c1db4481991efcf68ebeb7c1ac853ead02f44492400");
+    assert_cuts(segment, 0, 102,
+                "f8d2ca182fdfdf9926738c1db4481991efcf68ebeb7c1ac853ead02f44492400");
     assert_cuts(segment, 0x0123456789abcdef, 95,
                 "70f9f45e207b24017f47784df26c8fbcd47bc0333f5a6594e729349bf0f496f5");
 }
