@@ -13,7 +13,7 @@ static gboolean digests = FALSE;
 
 static const GOptionEntry entries[] = {
     {"file", 'f', 0, G_OPTION_ARG_FILENAME, &path, "raw file to serve", "FILE"},
-    {"digests", 'd', 0, G_OPTION_ARG_NONE, &digests, "demand header digests", NULL},
+    {"digests", 'd', 0, G_OPTION_ARG_NONE, &digests, "demand header and data digests", NULL},
     {NULL}};
 
 int
@@ -38,7 +38,7 @@ main(int argc, char **argv)
         .device = device,
         .listen = listen,
         .header_digest = use,
-        .data_digest = ISCSI_DIGEST_ALLOWED,
+        .data_digest = use,
     };
     struct iscsi_server *server = iscsi_server_start(&options, &error);
     measure_must(error);
