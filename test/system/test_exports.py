@@ -208,6 +208,33 @@ class IscsiTest(ExportCase):
         self.assertNotIn('chap', export)
         self.assert_same(self.url(export), self.disk)
 
+    def inquire(self, export, initiator):
+        """What iscsi-inq ends with, under this name."""
+        return self.tool('iscsi-inq', '-i', initiator, self.url(export), code=None).returncode
+
+    def test_who(self):
+        """Only initiators and addresses that are named."""
+        export = self.start_export('app', '--initiator', 'iqn.2026-11.test:db*')
+        self.assertEqual(0, self.inquire(export, 'iqn.2026-11.test:db1'))
+        self.assertNotEqual(0, self.inquire(export, 'iqn.2026-11.test:web1'))
+        other = self.start_export('app', '--allow', '192.0.2.0/24')
+        self.assertNotEqual(0, self.inquire(other, 'iqn.2026-11.test:db1'))
+        here = self.start_export('app', '--allow', '192.0.2.0/24', '--allow', '127.0.0.1')
+        self.assertEqual(0, self.inquire(here, 'iqn.2026-11.test:db1'))
+        self.assertEqual(3, len(self.exports()))
+        self.assertIn('Stopped', self.slipway('export', 'stop', '--all', text=True).stdout)
+
+    def test_mutual(self):
+        """The target proves itself; who does not ask for that is refused."""
+        export = self.start_export('app', '--mutual')
+        chap = export['chap']
+        self.assertNotEqual(chap['secret'], chap['target_secret'])
+        self.assertNotEqual(0, self.tool('iscsi-inq', self.url(export), code=None).returncode)
+        account = f'?target_user={chap["target_user"]}&target_password='
+        self.tool('iscsi-inq', self.url(export) + account + chap['target_secret'])
+        wrong = self.tool('iscsi-inq', self.url(export) + account + 'quite-another-one', code=None)
+        self.assertNotEqual(0, wrong.returncode)
+
     def test_damage(self):
         """A damaged chunk is an error where it is, and nowhere else."""
         pack = max(objects(self.store, 'packs').values(), key=lambda path: path.stat().st_size)
