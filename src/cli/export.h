@@ -39,8 +39,7 @@ struct export_wishes {
     struct nbd_options nbd;
     struct iscsi_account account; /* what iscsi.accounts refers to */
     struct export_secret incoming, outgoing;
-    char **devices;   /* that were attached here; NULL: none */
-    GPtrArray *owned; /* of what else is to be freed */
+    char **devices; /* that were attached here; NULL: none */
 };
 
 /* What the options of this run say, and generated secrets where none are given. */

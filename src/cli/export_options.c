@@ -11,7 +11,6 @@
 /* What Windows takes at most. */
 #define SECRET_LENGTH 16
 #define LIMIT_DEFAULT (8ull * 1000 * 1000 * 1000)
-#define LOCAL_ADDRESS "127.0.0.1"
 
 /* ---- CHAP ------------------------------------------------------------------------------------ */
 
@@ -59,18 +58,6 @@ read_chap(struct session *session, struct export_wishes *ret, GError **error)
 
 /* ---- Protocols ------------------------------------------------------------------------------- */
 
-/* "127.0.0.1" as a list, the wishes' own. */
-static const char *const *
-make_list(struct export_wishes *wishes, const char *only)
-{
-    const char **list = g_new0(const char *, 2);
-    list[0] = only;
-    g_ptr_array_add(wishes->owned, list);
-    return list;
-}
-
-/* Without TLS anybody who can connect to NBD can read: only this computer, unless it is said
- * otherwise. */
 static void
 read_protocols(struct session *session, struct export_wishes *ret)
 {
@@ -82,19 +69,17 @@ read_protocols(struct session *session, struct export_wishes *ret)
     if (iscsi) {
         ret->options.iscsi = &ret->iscsi;
         ret->iscsi.name = session_text(session, OPTION_ISCSI_NAME);
-        ret->iscsi.listen = listen != NULL ? listen : make_list(ret, "*");
+        ret->iscsi.listen = listen;
         ret->iscsi.advertise = session_list(session, OPTION_ADVERTISE);
         ret->iscsi.initiators = session_list(session, OPTION_INITIATOR);
         ret->iscsi.addresses = session_list(session, OPTION_ALLOW);
     }
     if (nbd) {
         const char *tls = session_text(session, OPTION_TLS);
-        const char *const *nbd_listen = session_list(session, OPTION_NBD_LISTEN);
         ret->options.nbd = &ret->nbd;
         ret->nbd.tls_directory = tls;
         ret->nbd.tls_verify_peer = tls != NULL && session_flag(session, OPTION_TLS_VERIFY);
-        ret->nbd.listen =
-            nbd_listen != NULL ? nbd_listen : make_list(ret, tls != NULL ? "*" : LOCAL_ADDRESS);
+        ret->nbd.listen = session_list(session, OPTION_NBD_LISTEN);
         ret->nbd.addresses = session_list(session, OPTION_ALLOW);
     }
 }
@@ -133,7 +118,7 @@ read_block_size(struct session *session, guint *ret, GError **error)
 gboolean
 export_wishes_read(struct session *session, struct export_wishes *ret, GError **error)
 {
-    *ret = (struct export_wishes){.owned = g_ptr_array_new_with_free_func(g_free)};
+    *ret = (struct export_wishes){0};
     struct export_options *options = &ret->options;
     const char *const *disks = session_operands(session, 1);
     options->set = session_operand(session, 0);
@@ -164,5 +149,4 @@ export_wishes_clear(struct export_wishes *wishes)
     clear_secret(&wishes->incoming);
     clear_secret(&wishes->outgoing);
     g_strfreev(wishes->devices);
-    g_ptr_array_unref(wishes->owned);
 }

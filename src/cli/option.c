@@ -269,7 +269,8 @@ static const struct option rows[OPTION_N] = {
     [OPTION_EXPORT_READ_ONLY] = {"read-only", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
                                  "nothing can be written"},
     [OPTION_LISTEN] = {"listen", 0, OPTION_LIST, "ADDRESS[:PORT]", COMPLETE_NONE, NULL,
-                       "where iSCSI listens (default: all addresses, port 3260; port 0: any)"},
+                       "where iSCSI listens (default: all addresses, port 3260 or the next free "
+                       "one; port 0: any)"},
     [OPTION_ADVERTISE] = {"advertise", 0, OPTION_LIST, "ADDRESS:PORT", COMPLETE_NONE, NULL,
                           "what discovery tells (default: the address that was connected to)"},
     [OPTION_ALLOW] = {"allow", 0, OPTION_LIST, "ADDRESS[/BITS]", COMPLETE_NONE, NULL,
@@ -294,7 +295,7 @@ static const struct option rows[OPTION_N] = {
                            "logical blocks of the iSCSI disks: 512 or 4096 (default: 512)"},
     [OPTION_NBD_LISTEN] = {"nbd-listen", 0, OPTION_LIST, "ADDRESS[:PORT]", COMPLETE_NONE, NULL,
                            "where NBD listens, also unix:PATH (default: this computer only, with "
-                           "--tls all addresses; port 10809)"},
+                           "--tls all addresses; port 10809 or the next free one)"},
     [OPTION_TLS] = {"tls", 0, OPTION_TEXT, "DIR", COMPLETE_DIRECTORY, NULL,
                     "NBD with TLS: ca-cert.pem, server-cert.pem and server-key.pem are there"},
     [OPTION_TLS_VERIFY] = {"tls-verify", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,

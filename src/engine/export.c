@@ -8,6 +8,9 @@
 #include "store/lease.h"
 #include "target/disk_tree.h"
 
+/* That are tried, one after the other, when the user says none. */
+#define PORTS 100u
+
 struct unit {
     const char *name; /* the set's */
     struct disk *disk;
@@ -175,6 +178,13 @@ log_medium(const char *words, gpointer data)
     tell(data, "%s", words);
 }
 
+/* TRUE when another port may do. */
+static gboolean
+is_taken(const GError *why, guint tries)
+{
+    return g_error_matches(why, SLIPWAY_ERROR, SLIPWAY_ERROR_BUSY) && tries + 1 < PORTS;
+}
+
 static gboolean
 serve_iscsi(struct export *export, const struct export_options *options, GError **error)
 {
@@ -202,8 +212,23 @@ serve_iscsi(struct export *export, const struct export_options *options, GError 
         how.alias = export->entry->set->name;
     how.log = export->log;
     how.log_data = export->log_data;
-    export->iscsi = iscsi_server_start(&how, error);
-    return export->iscsi != NULL;
+    if (how.listen != NULL) {
+        export->iscsi = iscsi_server_start(&how, error);
+        return export->iscsi != NULL;
+    }
+    /* Each export has a server of its own: the next one takes the next port. */
+    for (guint i = 0; i < PORTS && export->iscsi == NULL; i++) {
+        g_autofree char *address = g_strdup_printf("*:%u", EXPORT_ISCSI_PORT + i);
+        const char *const listen[] = {address, NULL};
+        how.listen = listen;
+        g_autoptr(GError) local = NULL;
+        export->iscsi = iscsi_server_start(&how, &local);
+        if (export->iscsi == NULL && !is_taken(local, i)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+    }
+    return TRUE;
 }
 
 /* ---- NBD ------------------------------------------------------------------------------------- */
@@ -255,8 +280,24 @@ serve_nbd(struct export *export, const struct export_options *options, GError **
     how.n_exports = exports->len;
     how.log = export->log;
     how.log_data = export->log_data;
-    export->nbd = nbd_server_start(&how, error);
-    return export->nbd != NULL;
+    if (how.listen != NULL) {
+        export->nbd = nbd_server_start(&how, error);
+        return export->nbd != NULL;
+    }
+    /* Without TLS anybody who can connect can read: only this computer. */
+    const char *where = how.tls_directory != NULL ? "*" : "127.0.0.1";
+    for (guint i = 0; i < PORTS && export->nbd == NULL; i++) {
+        g_autofree char *address = g_strdup_printf("%s:%u", where, EXPORT_NBD_PORT + i);
+        const char *const listen[] = {address, NULL};
+        how.listen = listen;
+        g_autoptr(GError) local = NULL;
+        export->nbd = nbd_server_start(&how, &local);
+        if (export->nbd == NULL && !is_taken(local, i)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+    }
+    return TRUE;
 }
 
 /* ---- Files ----------------------------------------------------------------------------------- */

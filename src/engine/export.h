@@ -14,6 +14,8 @@
 #include "target/iscsi_server.h"
 #include "target/nbd_server.h"
 
+#define EXPORT_ISCSI_PORT 3260u
+#define EXPORT_NBD_PORT 10809u
 #define EXPORT_IQN_PREFIX "iqn.2026-11.org.slipway:"
 
 struct export_options {
@@ -26,10 +28,12 @@ struct export_options {
     guint64 limit;
     struct set_cache_options cache;
     guint block_size; /* of LUNs: 512 or 4096; 0: 512 */
-    /* NULL: not served so.  `device`, and `name` and `alias` when they are NULL, are filled in. */
+    /* NULL: not served so.  `device`, and `name` and `alias` when they are NULL, are filled in; so
+     * is `listen`: all addresses, and the first free port from EXPORT_ISCSI_PORT on. */
     const struct iscsi_options *iscsi;
     /* NULL: not served so.  `exports` is filled in: an export for each disk, and the default one
-     * when there is only one disk. */
+     * when there is only one disk; and `listen` when it is NULL: with TLS all addresses, else this
+     * computer alone, and the first free port from EXPORT_NBD_PORT on. */
     const struct nbd_options *nbd;
     const char *since; /* an older set: NBD tells what changed since; NULL */
     const char *mount; /* a folder where the disks appear as files; NULL */

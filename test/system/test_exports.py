@@ -352,6 +352,18 @@ class LifeTest(ExportCase):
         export = self.start_export('app')
         self.fails(BUSY, 'export', 'start', 'app', '--listen', export['iscsi']['addresses'][0])
 
+    def test_ports(self):
+        """Without --listen each takes the next port from the standard's on."""
+        ports = []
+        for _ in range(2):
+            export = self.slipway('export', 'start', 'app', '--nbd', '--iscsi', '--scratch',
+                                  self.scratch).json
+            ports.append([int(export[kind]['addresses'][0].rsplit(':', 1)[1])
+                          for kind in ('iscsi', 'nbd')])
+        self.assertGreaterEqual(ports[0], [3260, 10809])
+        self.assertGreater(ports[1][0], ports[0][0])
+        self.assertGreater(ports[1][1], ports[0][1])
+
     def test_killed(self):
         """What a killed process leaves is not listed, and in nobody's way."""
         export = self.start_export('app')
