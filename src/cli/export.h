@@ -39,7 +39,9 @@ struct export_wishes {
     struct nbd_options nbd;
     struct iscsi_account account; /* what iscsi.accounts refers to */
     struct export_secret incoming, outgoing;
-    char **devices; /* that were attached here; NULL: none */
+    char *socket;         /* for `local` */
+    const char *local[2]; /* where NBD listens when nothing is said */
+    char **devices;       /* that were attached here; NULL: none */
 };
 
 /* What the options of this run say, and generated secrets where none are given. */

@@ -148,5 +148,6 @@ export_wishes_clear(struct export_wishes *wishes)
 {
     clear_secret(&wishes->incoming);
     clear_secret(&wishes->outgoing);
+    g_free(wishes->socket);
     g_strfreev(wishes->devices);
 }

@@ -212,6 +212,30 @@ commit(struct session *session, struct export *export, const char *name, GError 
     return ok;
 }
 
+/* Without TLS anybody who can connect to NBD can read: a socket that only its owner can use, unless
+ * the user says where. */
+static void
+choose_socket(struct export_wishes *wishes, const struct export_record *record)
+{
+    if (wishes->options.nbd == NULL || wishes->nbd.listen != NULL ||
+        wishes->nbd.tls_directory != NULL)
+        return;
+    wishes->socket = g_strconcat("unix:", export_record_socket(record), NULL);
+    wishes->local[0] = wishes->socket;
+    wishes->nbd.listen = wishes->local;
+}
+
+static gboolean
+open_export(struct store *store, struct export_wishes *wishes, struct export_record **ret_record,
+            struct export **ret, GError **error)
+{
+    if ((*ret_record = export_record_new(error)) == NULL)
+        return FALSE;
+    choose_socket(wishes, *ret_record);
+    *ret = export_open(store, &wishes->options, error);
+    return *ret != NULL;
+}
+
 static gboolean
 serve_set(struct session *session, struct store *store, GError **error)
 {
@@ -220,8 +244,7 @@ serve_set(struct session *session, struct store *store, GError **error)
     struct export_record *record = NULL;
     gboolean ok = export_wishes_read(session, &wishes, error);
     wishes.options.log = export_log;
-    ok = ok && (record = export_record_new(error)) != NULL &&
-         (export = export_open(store, &wishes.options, error)) != NULL &&
+    ok = ok && open_export(store, &wishes, &record, &export, error) &&
          say_start(session, export, record, &wishes, error);
     if (ok)
         wait_for_end(export, record);

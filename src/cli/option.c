@@ -293,9 +293,10 @@ static const struct option rows[OPTION_N] = {
                         "no authentication: anybody who can connect can read"},
     [OPTION_BLOCK_SIZE] = {"block-size", 0, OPTION_NUMBER, "BYTES", COMPLETE_NONE, NULL,
                            "logical blocks of the iSCSI disks: 512 or 4096 (default: 512)"},
-    [OPTION_NBD_LISTEN] = {"nbd-listen", 0, OPTION_LIST, "ADDRESS[:PORT]", COMPLETE_NONE, NULL,
-                           "where NBD listens, also unix:PATH (default: this computer only, with "
-                           "--tls all addresses; port 10809 or the next free one)"},
+    [OPTION_NBD_LISTEN] =
+        {"nbd-listen", 0, OPTION_LIST, "ADDRESS[:PORT]", COMPLETE_NONE, NULL,
+         "where NBD listens, also unix:PATH (default: a local socket of the "
+         "user's own; with --tls all addresses, port 10809 or the next free one)"},
     [OPTION_TLS] = {"tls", 0, OPTION_TEXT, "DIR", COMPLETE_DIRECTORY, NULL,
                     "NBD with TLS: ca-cert.pem, server-cert.pem and server-key.pem are there"},
     [OPTION_TLS_VERIFY] = {"tls-verify", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,

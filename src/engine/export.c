@@ -284,10 +284,11 @@ serve_nbd(struct export *export, const struct export_options *options, GError **
         export->nbd = nbd_server_start(&how, error);
         return export->nbd != NULL;
     }
-    /* Without TLS anybody who can connect can read: only this computer. */
-    const char *where = how.tls_directory != NULL ? "*" : "127.0.0.1";
+    if (how.tls_directory == NULL)
+        return error_set(error, SLIPWAY_ERROR_USAGE,
+                         "NBD without TLS lets anybody read who can connect: say where it listens");
     for (guint i = 0; i < PORTS && export->nbd == NULL; i++) {
-        g_autofree char *address = g_strdup_printf("%s:%u", where, EXPORT_NBD_PORT + i);
+        g_autofree char *address = g_strdup_printf("*:%u", EXPORT_NBD_PORT + i);
         const char *const listen[] = {address, NULL};
         how.listen = listen;
         g_autoptr(GError) local = NULL;

@@ -32,8 +32,8 @@ struct export_options {
      * is `listen`: all addresses, and the first free port from EXPORT_ISCSI_PORT on. */
     const struct iscsi_options *iscsi;
     /* NULL: not served so.  `exports` is filled in: an export for each disk, and the default one
-     * when there is only one disk; and `listen` when it is NULL: with TLS all addresses, else this
-     * computer alone, and the first free port from EXPORT_NBD_PORT on. */
+     * when there is only one disk; and with TLS `listen`, when it is NULL: all addresses, and the
+     * first free port from EXPORT_NBD_PORT on. */
     const struct nbd_options *nbd;
     const char *since; /* an older set: NBD tells what changed since; NULL */
     const char *mount; /* a folder where the disks appear as files; NULL */

@@ -22,8 +22,8 @@
 
 struct export_record {
     char id[ID_LENGTH + 1];
-    char *lock, *json, *log; /* paths */
-    int fd;                  /* of the lock */
+    char *lock, *json, *log, *socket; /* paths */
+    int fd;                           /* of the lock */
 };
 
 /* ---- Names ----------------------------------------------------------------------------------- */
@@ -104,6 +104,7 @@ export_record_new(GError **error)
     }
     record->json = path_of(record->id, ".json");
     record->log = path_of(record->id, ".log");
+    record->socket = path_of(record->id, ".nbd");
     if (record->fd >= 0)
         return record;
     if (local != NULL)
@@ -125,6 +126,12 @@ const char *
 export_record_log(const struct export_record *record)
 {
     return record->log;
+}
+
+const char *
+export_record_socket(const struct export_record *record)
+{
+    return record->socket;
 }
 
 gboolean
@@ -153,6 +160,7 @@ export_record_free(struct export_record *record, gboolean keep_log)
     g_free(record->lock);
     g_free(record->json);
     g_free(record->log);
+    g_free(record->socket);
     g_free(record);
 }
 
@@ -198,7 +206,7 @@ read_document(const char *id)
 static void
 remove_left_over(const char *id)
 {
-    static const char *const endings[] = {".json", ".lock"};
+    static const char *const endings[] = {".json", ".nbd", ".lock"};
     g_autofree char *lock = path_of(id, ".lock");
     struct stat status;
     if (stat(lock, &status) != 0 ||

@@ -22,6 +22,8 @@ struct export_record *export_record_new(GError **error);
 const char *export_record_id(const struct export_record *record);
 /* Where a process in the background may write what happens. */
 const char *export_record_log(const struct export_record *record);
+/* Where a local socket may be, which its owner alone can use. */
+const char *export_record_socket(const struct export_record *record);
 /* Put the document in the place of the last one; `document` is borrowed. */
 gboolean export_record_put(struct export_record *record, const json_t *document, GError **error);
 /* Take it all away, but for the log when `keep_log`. */

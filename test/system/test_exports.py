@@ -353,16 +353,19 @@ class LifeTest(ExportCase):
         self.fails(BUSY, 'export', 'start', 'app', '--listen', export['iscsi']['addresses'][0])
 
     def test_ports(self):
-        """Without --listen each takes the next port from the standard's on."""
+        """Without --listen iSCSI takes the next port from the standard's on, and NBD a socket that
+        only its owner can use."""
         ports = []
         for _ in range(2):
             export = self.slipway('export', 'start', 'app', '--nbd', '--iscsi', '--scratch',
                                   self.scratch).json
-            ports.append([int(export[kind]['addresses'][0].rsplit(':', 1)[1])
-                          for kind in ('iscsi', 'nbd')])
-        self.assertGreaterEqual(ports[0], [3260, 10809])
-        self.assertGreater(ports[1][0], ports[0][0])
-        self.assertGreater(ports[1][1], ports[0][1])
+            ports.append(int(export['iscsi']['addresses'][0].rsplit(':', 1)[1]))
+            (address,) = export['nbd']['addresses']
+            path = address.removeprefix('unix:')
+            self.assertEqual(0o600, os.stat(path).st_mode & 0o777)
+            self.assert_same(f'nbd+unix:///disk0?socket={path}', self.disk)
+        self.assertGreaterEqual(ports[0], 3260)
+        self.assertGreater(ports[1], ports[0])
 
     def test_killed(self):
         """What a killed process leaves is not listed, and in nobody's way."""
