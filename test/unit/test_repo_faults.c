@@ -31,7 +31,10 @@ test_once(void)
     g_assert_true(repo_replace(repo, "r", "x", 1, &error)); /* does not count */
     g_assert_false(put(repo, "b", &error));
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_IO);
-    g_assert_cmpstr(error->message, ==, "memory: cannot put b: Input/output error");
+    g_assert_cmpstr(
+        error->message, ==,
+        "memory: cannot put b: Input/output error; the medium is failing: look at the kernel's "
+        "log, and replace it");
     g_clear_error(&error);
     g_assert_true(put(repo, "c", &error));
     g_assert_cmpuint(repo_fault_count(repo), ==, 3);
