@@ -108,13 +108,18 @@ open_target(struct session *session, const struct job *job, gboolean *ret_zero, 
 }
 
 static void
-print_report(struct ui *ui, const char *target, const struct restore_report *report, gint64 start)
+print_report(struct ui *ui, const char *target, const struct restore_report *report, gboolean empty,
+             gint64 start)
 {
     double seconds = (double)MAX(g_get_monotonic_time() - start, 1) / G_USEC_PER_SEC;
     g_autofree char *written = text_bytes(report->written), *zeroed = text_bytes(report->zeroed);
     g_autofree char *skipped = text_bytes(report->skipped), *resumed = text_bytes(report->resumed);
-    ui_print(ui, "Restored %s in %.1f s: %s written, %s zeroed, %s left as it was\n", target,
-             seconds, written, zeroed, skipped);
+    if (empty)
+        ui_print(ui, "Restored %s in %.1f s: %s written, %s empty\n", target, seconds, written,
+                 skipped);
+    else
+        ui_print(ui, "Restored %s in %.1f s: %s written, %s zeroed, %s left as it was\n", target,
+                 seconds, written, zeroed, skipped);
     if (report->resumed > 0)
         ui_print(ui, "%s of it had been done by a run that was interrupted\n", resumed);
     set_print_damage(ui, report->damage);
@@ -157,7 +162,7 @@ restore(struct session *session, const struct job *job, GError **error)
     gboolean ok =
         restore_disk(job->store, NULL, job->set, job->disk->name, target, &options, &report, error);
     if (ok) {
-        print_report(session_ui(session), job->path, &report, start);
+        print_report(session_ui(session), job->path, &report, zero, start);
         if (report.damage->len > 0)
             ok = error_set(error, SLIPWAY_ERROR_CORRUPT,
                            "the ranges that are listed could not be restored and are not what they "
