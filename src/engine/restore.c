@@ -230,7 +230,7 @@ run_workers(struct run *run, guint n, struct restore_report *report)
     for (guint i = 0; i < n; i++) {
         struct restore_tools *tools = &workers[i].tools;
         add_counts(report, &tools->counts);
-        g_ptr_array_extend_and_steal(report->damage, g_ptr_array_ref(tools->damage));
+        g_ptr_array_extend_and_steal(report->damage, tools->damage);
         tools->damage = g_ptr_array_new();
         restore_tools_clear(tools);
     }

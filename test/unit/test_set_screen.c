@@ -158,6 +158,7 @@ test_care(void)
     sweeper_run(scene.store, &(struct sweeper_options){.threshold = -1, .grace_seconds = 0}, &swept,
                 &error);
     g_assert_no_error(error);
+    sweeper_report_clear(&swept);
     assert_fails(scene.store, &scene.ids[0], SLIPWAY_ERROR_NOT_FOUND);
     assert_has(scene.store, &scene.ids[1], png);
 }
