@@ -9,6 +9,7 @@ import signal
 import subprocess
 import unittest
 
+from nbd_case import Authority
 from slipway_case import BUSY, CORRUPT, EXISTS, NOT_FOUND, USAGE
 from store_case import BLOCK, KIB, MIB, StoreCase, change, flip, noise, objects
 
@@ -278,6 +279,23 @@ class NbdTest(ExportCase):
                   '-c', 'read -P 0x55 64k 64k', self.nbd(export, 'disk0'))
         self.stop(export)
         self.assert_unchanged()
+
+    def test_tls(self):
+        """With certificates: read with them, and not without."""
+        authority = Authority(self, 'here')
+        tls, client, other = (self.dir / name for name in ('tls', 'client', 'other'))
+        authority.issue(tls, 'server', 'localhost')
+        authority.issue(client, 'client', 'me')
+        Authority(self, 'elsewhere').issue(other, 'client', 'you')
+        export = self.start_export('app', '--nbd', '--tls', tls, '--tls-verify')
+        url = self.nbd(export, 'disk0')
+        copy = self.dir / 'copy.img'
+        secure = url.replace('nbd://', 'nbds://') + '?tls-certificates='
+        self.tool('nbdcopy', f'{secure}{client}', copy)
+        self.assertEqual(self.disk.read_bytes(), copy.read_bytes())
+        for wrong in (url, f'{secure}{other}'):
+            self.assertNotEqual(0, self.tool('nbdinfo', wrong, code=None).returncode)
+        self.fails(NOT_FOUND, 'export', 'start', 'app', '--nbd', '--tls', self.scratch)
 
     def test_changed(self):
         """What differs from an older set, as a context of block status."""
