@@ -252,7 +252,8 @@ serve_set(struct session *session, struct store *store, GError **error)
         detach_when_free(export, &wishes);
     if (ok) {
         export_stop(export);
-        ok = wishes.options.commit == NULL || commit(session, export, wishes.options.commit, error);
+        ok = export_flush(export, error) && (wishes.options.commit == NULL ||
+                                             commit(session, export, wishes.options.commit, error));
         if (!ok)
             export_log((*error)->message, NULL);
     }

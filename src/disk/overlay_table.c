@@ -2,6 +2,7 @@
 #include "disk/overlay_table.h"
 
 #include "base/error.h"
+#include "base/little_endian.h"
 #include "disk/disk.h"
 
 #include <openssl/sha.h>
@@ -78,34 +79,6 @@ file_length(guint64 size)
 /* ---- Bytes ----------------------------------------------------------------------------------- */
 
 static void
-put64(guint8 *to, guint64 value)
-{
-    value = GUINT64_TO_LE(value);
-    memcpy(to, &value, sizeof value);
-}
-
-static guint64
-get64(const guint8 *from)
-{
-    guint64 value;
-    memcpy(&value, from, sizeof value);
-    return GUINT64_FROM_LE(value);
-}
-
-static void
-put16(guint8 *to, guint16 value)
-{
-    to[0] = (guint8)value;
-    to[1] = (guint8)(value >> 8);
-}
-
-static guint
-get16(const guint8 *from)
-{
-    return from[0] | (guint)from[1] << 8;
-}
-
-static void
 seal(guint8 part[PART])
 {
     SHA256(part, DIGEST_AT, part + DIGEST_AT);
@@ -127,11 +100,11 @@ write_header(const struct header *header, guint8 part[PART])
     gsize length = strlen(header->identity);
     memset(part, 0, PART);
     memcpy(part, HEADER_MAGIC, 8);
-    put16(part + 8, VERSION);
-    put16(part + 10, (guint16)length);
-    put64(part + 16, header->generation);
-    put64(part + 24, header->size);
-    put64(part + 32, header->n_pages);
+    little_endian_put16(part + 8, VERSION);
+    little_endian_put16(part + 10, (guint16)length);
+    little_endian_put64(part + 16, header->generation);
+    little_endian_put64(part + 24, header->size);
+    little_endian_put64(part + 32, header->n_pages);
     memcpy(part + 48, header->sum, SUM_LENGTH);
     memcpy(part + 64, header->identity, length);
     seal(part);
@@ -142,8 +115,8 @@ write_page(const struct overlay_page *page, guint64 generation, guint8 part[PART
 {
     memset(part, 0, PART);
     memcpy(part, PAGE_MAGIC, 8);
-    put64(part + 8, page->number);
-    put64(part + 16, generation);
+    little_endian_put64(part + 8, page->number);
+    little_endian_put64(part + 16, generation);
     memcpy(part + 32, page->bits, OVERLAY_PAGE_BYTES);
     seal(part);
 }
@@ -236,15 +209,16 @@ damaged(struct overlay_table *table, const char *what, GError **error)
 static gboolean
 parse_header(struct overlay_table *table, const guint8 *part, struct header *ret, GError **error)
 {
-    if (get16(part + 8) != VERSION)
+    if (little_endian_get16(part + 8) != VERSION)
         return error_set(error, SLIPWAY_ERROR_UNSUPPORTED,
                          "%s has version %u, of which this program knows nothing; use a newer one",
-                         overlay_file_label(table->file), get16(part + 8));
-    guint length = get16(part + 10);
+                         overlay_file_label(table->file), little_endian_get16(part + 8));
+    guint length = little_endian_get16(part + 10);
     if (length > OVERLAY_IDENTITY_MAX || memchr(part + 64, 0, length) != NULL)
         return damaged(table, "its header has no identity", error);
-    *ret = (struct header){
-        .generation = get64(part + 16), .size = get64(part + 24), .n_pages = get64(part + 32)};
+    *ret = (struct header){.generation = little_endian_get64(part + 16),
+                           .size = little_endian_get64(part + 24),
+                           .n_pages = little_endian_get64(part + 32)};
     memcpy(ret->sum, part + 48, SUM_LENGTH);
     memcpy(ret->identity, part + 64, length);
     if (ret->generation == 0 || ret->generation > GENERATION_MAX)
@@ -268,7 +242,7 @@ read_header(struct overlay_table *table, struct header *ret, GError **error)
     if (!first && !second)
         return damaged(table, "it has no header", error);
     if (first && second)
-        first = get64(parts[0] + 16) >= get64(parts[1] + 16);
+        first = little_endian_get64(parts[0] + 16) >= little_endian_get64(parts[1] + 16);
     return parse_header(table, parts[first ? 0 : 1], ret, error);
 }
 
@@ -324,9 +298,9 @@ load_slot(struct overlay_table *table, struct overlay_states *states, guint64 nu
     if (!overlay_file_read(table->file, slot_offset(table->header.size, number, slot), part, PART,
                            error))
         return FALSE;
-    if (!is_sealed(part, PAGE_MAGIC) || get64(part + 8) != number)
+    if (!is_sealed(part, PAGE_MAGIC) || little_endian_get64(part + 8) != number)
         return TRUE;
-    guint64 generation = get64(part + 16);
+    guint64 generation = little_endian_get64(part + 16);
     if (generation > table->header.generation)
         return erase(table, number, slot, error);
     struct place *place = find_place(table, number);

@@ -2,7 +2,7 @@
 #include "engine/boot_firmware.h"
 
 #include "base/error.h"
-#include "store/little_endian.h"
+#include "base/little_endian.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "engine/boot_variables.h"
 
-#include "store/little_endian.h"
+#include "base/little_endian.h"
 
 #include <string.h>
 

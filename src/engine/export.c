@@ -116,9 +116,20 @@ add_overlay(struct export *export, const struct export_options *options, guint n
         .directory = options->directory,
         .path = path,
         .identity = identity,
-        .limit = options->limit / n,
+        .limit = options->limit > 0 ? MAX(options->limit / n, 1) : 0, /* 0 is any */
     };
     return disk_overlay_open(base, &how, error);
+}
+
+static struct unit *
+find_unit(struct export *export, const char *name)
+{
+    for (guint i = 0; i < export->units->len; i++) {
+        struct unit *unit = &g_array_index(export->units, struct unit, i);
+        if (g_str_equal(unit->name, name))
+            return unit;
+    }
+    return NULL;
 }
 
 static gboolean
@@ -126,6 +137,9 @@ add_unit(struct export *export, const struct export_options *options, guint n, c
          GError **error)
 {
     const struct set_disk *found = set_need_disk(export->entry->set, name, error);
+    /* An initiator takes two LUNs of one identity for two ways to the same disk. */
+    if (found != NULL && find_unit(export, name) != NULL)
+        return error_set(error, SLIPWAY_ERROR_USAGE, "disk %s is named twice", name);
     struct disk *disk =
         found != NULL ? set_cache_open(export->cache, export->entry->set, name, error) : NULL;
     if (disk != NULL && !options->read_only)
@@ -178,11 +192,37 @@ log_medium(const char *words, gpointer data)
     tell(data, "%s", words);
 }
 
-/* TRUE when another port may do. */
+typedef gboolean (*start_func)(struct export *export, gpointer how, const char *const *listen,
+                               GError **error);
+
+/* Where the user says; else on all addresses, on the first port from `port` on that is free: each
+ * export has servers of its own. */
 static gboolean
-is_taken(const GError *why, guint tries)
+start_somewhere(struct export *export, start_func start, gpointer how, const char *const *listen,
+                guint port, GError **error)
 {
-    return g_error_matches(why, SLIPWAY_ERROR, SLIPWAY_ERROR_BUSY) && tries + 1 < PORTS;
+    if (listen != NULL)
+        return start(export, how, listen, error);
+    for (guint i = 0;; i++) {
+        g_autofree char *address = g_strdup_printf("*:%u", port + i);
+        const char *const one[] = {address, NULL};
+        g_autoptr(GError) local = NULL;
+        if (start(export, how, one, &local))
+            return TRUE;
+        if (i + 1 < PORTS && g_error_matches(local, SLIPWAY_ERROR, SLIPWAY_ERROR_BUSY))
+            continue;
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+}
+
+static gboolean
+start_iscsi(struct export *export, gpointer how, const char *const *listen, GError **error)
+{
+    struct iscsi_options *options = how;
+    options->listen = listen;
+    export->iscsi = iscsi_server_start(options, error);
+    return export->iscsi != NULL;
 }
 
 static gboolean
@@ -212,23 +252,7 @@ serve_iscsi(struct export *export, const struct export_options *options, GError 
         how.alias = export->entry->set->name;
     how.log = export->log;
     how.log_data = export->log_data;
-    if (how.listen != NULL) {
-        export->iscsi = iscsi_server_start(&how, error);
-        return export->iscsi != NULL;
-    }
-    /* Each export has a server of its own: the next one takes the next port. */
-    for (guint i = 0; i < PORTS && export->iscsi == NULL; i++) {
-        g_autofree char *address = g_strdup_printf("*:%u", EXPORT_ISCSI_PORT + i);
-        const char *const listen[] = {address, NULL};
-        how.listen = listen;
-        g_autoptr(GError) local = NULL;
-        export->iscsi = iscsi_server_start(&how, &local);
-        if (export->iscsi == NULL && !is_taken(local, i)) {
-            g_propagate_error(error, g_steal_pointer(&local));
-            return FALSE;
-        }
-    }
-    return TRUE;
+    return start_somewhere(export, start_iscsi, &how, how.listen, EXPORT_ISCSI_PORT, error);
 }
 
 /* ---- NBD ------------------------------------------------------------------------------------- */
@@ -267,6 +291,15 @@ add_nbd(GArray *exports, const struct export *export, struct unit *unit, const c
 }
 
 static gboolean
+start_nbd(struct export *export, gpointer how, const char *const *listen, GError **error)
+{
+    struct nbd_options *options = how;
+    options->listen = listen;
+    export->nbd = nbd_server_start(options, error);
+    return export->nbd != NULL;
+}
+
+static gboolean
 serve_nbd(struct export *export, const struct export_options *options, GError **error)
 {
     struct nbd_options how = *options->nbd;
@@ -280,25 +313,10 @@ serve_nbd(struct export *export, const struct export_options *options, GError **
     how.n_exports = exports->len;
     how.log = export->log;
     how.log_data = export->log_data;
-    if (how.listen != NULL) {
-        export->nbd = nbd_server_start(&how, error);
-        return export->nbd != NULL;
-    }
-    if (how.tls_directory == NULL)
+    if (how.listen == NULL && how.tls_directory == NULL)
         return error_set(error, SLIPWAY_ERROR_USAGE,
                          "NBD without TLS lets anybody read who can connect: say where it listens");
-    for (guint i = 0; i < PORTS && export->nbd == NULL; i++) {
-        g_autofree char *address = g_strdup_printf("*:%u", EXPORT_NBD_PORT + i);
-        const char *const listen[] = {address, NULL};
-        how.listen = listen;
-        g_autoptr(GError) local = NULL;
-        export->nbd = nbd_server_start(&how, &local);
-        if (export->nbd == NULL && !is_taken(local, i)) {
-            g_propagate_error(error, g_steal_pointer(&local));
-            return FALSE;
-        }
-    }
-    return TRUE;
+    return start_somewhere(export, start_nbd, &how, how.listen, EXPORT_NBD_PORT, error);
 }
 
 /* ---- Files ----------------------------------------------------------------------------------- */
@@ -518,17 +536,6 @@ list_written(const struct unit *unit)
             extent_list_add(list, offset, n);
     extent_list_settle(list, size);
     return list;
-}
-
-static struct unit *
-find_unit(struct export *export, const char *name)
-{
-    for (guint i = 0; i < export->units->len; i++) {
-        struct unit *unit = &g_array_index(export->units, struct unit, i);
-        if (g_str_equal(unit->name, name))
-            return unit;
-    }
-    return NULL;
 }
 
 /* One of the set's disks for the new set: as it was written, or, when it was not served, as it is

@@ -4,13 +4,13 @@
 #include "base/cancel.h"
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/random.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,17 +42,17 @@ path_of(const char *id, const char *ending)
 }
 
 /* Letters and digits that are not taken for each other. */
-static void
-make_id(char ret[ID_LENGTH + 1])
+static gboolean
+make_id(char ret[ID_LENGTH + 1], GError **error)
 {
     static const char letters[] = "23456789abcdefghjkmnpqrstuvwxyz";
     guint8 random[ID_LENGTH];
-    if (getrandom(random, sizeof random, 0) != sizeof random)
-        for (guint i = 0; i < ID_LENGTH; i++)
-            random[i] = (guint8)g_random_int();
+    if (!random_fill(random, sizeof random, error))
+        return FALSE;
     for (guint i = 0; i < ID_LENGTH; i++)
         ret[i] = letters[random[i] % (sizeof letters - 1)];
     ret[ID_LENGTH] = '\0';
+    return TRUE;
 }
 
 static gboolean
@@ -97,7 +97,8 @@ export_record_new(GError **error)
     struct export_record *record = g_new0(struct export_record, 1);
     record->fd = -1;
     for (guint i = 0; i < TRIES && record->fd < 0 && local == NULL; i++) {
-        make_id(record->id);
+        if (!make_id(record->id, &local))
+            break;
         g_free(record->lock);
         record->lock = path_of(record->id, ".lock");
         record->fd = take_lock(record->lock, &local);
@@ -298,5 +299,10 @@ export_record_stop(const struct export_running *running, guint seconds, GError *
                              (int)running->pid, seconds);
         g_usleep(POLL_USEC);
     }
-    return TRUE;
+    /* Only a process that failed leaves it (export_record_free()). */
+    g_autofree char *log = path_of(running->id, ".log");
+    return !g_file_test(log, G_FILE_TEST_EXISTS) ||
+           error_set(error, SLIPWAY_ERROR_FAILED,
+                     "export %s has stopped, but not all went well; %s tells what", running->id,
+                     log);
 }

@@ -43,5 +43,7 @@ GPtrArray *export_record_list(GError **error);
 /* The one that `id` (or the beginning of one) names.  SLIPWAY_ERROR_NOT_FOUND, SLIPWAY_ERROR_USAGE
  * when several begin so. */
 struct export_running *export_record_find(const char *id, GError **error);
-/* Ask its process to end, and wait for that.  SLIPWAY_ERROR_BUSY: it did not within `seconds`. */
+/* Ask its process to end, and wait for that.  SLIPWAY_ERROR_BUSY: it did not within `seconds`;
+ * SLIPWAY_ERROR_FAILED: it did, and left a log of something that failed at its end, which the
+ * message names. */
 gboolean export_record_stop(const struct export_running *running, guint seconds, GError **error);

@@ -12,7 +12,6 @@
 
 struct store_tree {
     struct store *store;
-    char *machine; /* NULL: all */
     struct lease *lease;
     struct locator *locator;
     struct set_cache *cache;
@@ -163,18 +162,6 @@ list_disks(const struct set *set, GPtrArray *ret)
     }
 }
 
-/* "MACHINE", "TIME" and "DISK" of a path, as many as it has; with one machine the first is not in
- * it. */
-static char **
-split(const struct store_tree *tree, const char *path)
-{
-    g_autofree char *machine = tree->machine != NULL ? name_encode(tree->machine, "") : NULL;
-    g_autofree char *whole = machine == NULL ? g_strdup(path)
-                             : *path == '\0' ? g_strdup(machine)
-                                             : g_strconcat(machine, "/", path, NULL);
-    return g_strsplit(whole, "/", 4);
-}
-
 static gboolean
 is_missing(const char *path, GError **error)
 {
@@ -189,8 +176,8 @@ list_folder(gpointer data, const char *path, GError **error)
     if (sets == NULL)
         return NULL;
     g_autoptr(GPtrArray) ret = g_ptr_array_new_with_free_func((GDestroyNotify)disk_tree_entry_free);
-    g_auto(GStrv) parts = split(tree, path);
-    guint n = g_strv_length(parts); /* 0: the root */
+    g_auto(GStrv) parts = g_strsplit(path, "/", 4); /* MACHINE, TIME, DISK */
+    guint n = g_strv_length(parts);                 /* 0: the root */
     const struct set *set = n == 2 ? find_set(sets, parts[0], parts[1]) : NULL;
     if (n == 0)
         list_machines(sets, ret);
@@ -198,7 +185,7 @@ list_folder(gpointer data, const char *path, GError **error)
         list_times(sets, parts[0], ret);
     else if (set != NULL)
         list_disks(set, ret);
-    if (ret->len == 0 && n > 0 && (n > 1 || tree->machine == NULL)) {
+    if (ret->len == 0 && n > 0) {
         is_missing(path, error);
         return NULL;
     }
@@ -212,7 +199,7 @@ open_file(gpointer data, const char *path, GError **error)
     g_autoptr(GPtrArray) sets = list_sets(tree, error);
     if (sets == NULL)
         return NULL;
-    g_auto(GStrv) parts = split(tree, path);
+    g_auto(GStrv) parts = g_strsplit(path, "/", 4); /* MACHINE, TIME, DISK */
     const struct set *set = g_strv_length(parts) == 3 ? find_set(sets, parts[0], parts[1]) : NULL;
     for (guint i = 0; set != NULL && i < set->disks->len; i++) {
         const struct set_disk *disk = set->disks->pdata[i];
@@ -249,7 +236,6 @@ store_tree_mount(struct store *store, const struct store_tree_options *options, 
 {
     struct store_tree *tree = g_new0(struct store_tree, 1);
     tree->store = store;
-    tree->machine = g_strdup(options->machine);
     g_mutex_init(&tree->lock);
     if (begin(tree, options, error))
         return tree;
@@ -268,7 +254,6 @@ store_tree_unmount(struct store_tree *tree)
     lease_release(tree->lease);
     g_clear_pointer(&tree->sets, g_ptr_array_unref);
     g_mutex_clear(&tree->lock);
-    g_free(tree->machine);
     g_free(tree);
 }
 
@@ -276,10 +261,4 @@ gboolean
 store_tree_is_gone(struct store_tree *tree)
 {
     return disk_tree_is_gone(tree->mounted);
-}
-
-GPtrArray *
-store_tree_list(struct store_tree *tree, const char *path, GError **error)
-{
-    return list_folder(tree, path, error);
 }

@@ -14,7 +14,6 @@
 struct store_tree;
 
 struct store_tree_options {
-    const char *machine; /* only its sets, without the folder MACHINE; NULL: all */
     struct set_cache_options cache;
     struct disk_tree_options mount;
 };
@@ -25,5 +24,3 @@ struct store_tree *store_tree_mount(struct store *store, const struct store_tree
 void store_tree_unmount(struct store_tree *tree);
 AUTO_PTR_DEFINE(store_tree, store_tree_unmount)
 gboolean store_tree_is_gone(struct store_tree *tree);
-/* Machines, sets and disks at this moment: what is in the folders, for tests and `export list`. */
-GPtrArray *store_tree_list(struct store_tree *tree, const char *path, GError **error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/index_merge.h"
 
-#include "store/little_endian.h"
+#include "base/little_endian.h"
 
 /* Fingerprint, pack and slot in one number, which sorts as they do. */
 typedef unsigned __int128 merge_key;

@@ -2,8 +2,8 @@
 #include "store/index_output.h"
 
 #include "base/error.h"
+#include "base/little_endian.h"
 #include "store/index.h"
-#include "store/little_endian.h"
 
 #define BUFFER (256u << 10)
 

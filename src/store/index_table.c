@@ -2,8 +2,8 @@
 #include "store/index_table.h"
 
 #include "base/error.h"
+#include "base/little_endian.h"
 #include "store/index.h"
-#include "store/little_endian.h"
 
 char *
 index_object_format(const guint8 digest[OBJECT_HASH_SIZE], char ret[INDEX_OBJECT_TEXT])

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/error.h"
+#include "base/little_endian.h"
 #include "store/index.h"
 #include "store/index_table.h"
-#include "store/little_endian.h"
 
 /* Bytes that are read at once: whole rows of any kind.  Read, not viewed: what a bad disk cannot
  * give is an error then. */

@@ -2,6 +2,7 @@
 #include "store/keyring.h"
 
 #include "base/error.h"
+#include "base/random.h"
 #include "base/secret.h"
 #include "store/keyring_slot.h"
 #include "store/object_parity.h"
@@ -86,7 +87,7 @@ static struct keyring_secret *
 new_slot(enum keyring_kind kind, const char *label, GError **error)
 {
     guint64 number = 0;
-    if (!store_random(&number, sizeof number, error))
+    if (!random_fill(&number, sizeof number, error))
         return NULL;
     struct keyring_secret *slot = g_new0(struct keyring_secret, 1);
     slot->about = g_new0(struct keyring_slot, 1);
@@ -143,7 +144,7 @@ keyring_add_recovery(struct repo *repo, const struct store_key *key, char **ret_
 {
     guint8 bytes[RECOVERY_KEY_SIZE];
     char *text = NULL;
-    if (store_random(bytes, sizeof bytes, error) &&
+    if (random_fill(bytes, sizeof bytes, error) &&
         add_slot(repo, key, KEYRING_RECOVERY, bytes, sizeof bytes, "", ret_id, error))
         text = recovery_key_format(bytes);
     OPENSSL_cleanse(bytes, sizeof bytes);

@@ -2,6 +2,7 @@
 #include "store/keyring_slot.h"
 
 #include "base/error.h"
+#include "base/random.h"
 #include "store/gcm.h"
 #include "store/seal.h"
 
@@ -215,7 +216,7 @@ keyring_secret_wrap(struct keyring_secret *slot, const struct store_key *key, co
     guint8 wrapping[GCM_KEY_SIZE];
     const char *id = slot->about->id;
     slot->cost = (struct kdf_cost){.n = COST_N, .r = COST_R, .p = COST_P};
-    if (!store_random(slot->salt, sizeof slot->salt, error) ||
+    if (!random_fill(slot->salt, sizeof slot->salt, error) ||
         !derive(slot, secret, length, wrapping, error))
         return FALSE;
     auto_ptr(gcm) gcm = gcm_new(wrapping);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/error.h"
-#include "store/little_endian.h"
+#include "base/little_endian.h"
 #include "store/pack_format.h"
 
 /* Enough for the table of a pack of usual chunks. */

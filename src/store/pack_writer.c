@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/error.h"
-#include "store/little_endian.h"
+#include "base/little_endian.h"
+#include "base/random.h"
 #include "store/pack_format.h"
 #include "store/parity.h"
 
@@ -65,7 +66,7 @@ begin_header(struct pack_writer *writer, enum pack_kind kind, const struct pack_
     writer->header[PACK_HEADER_KIND] = (guint8)kind;
     writer->header[PACK_HEADER_LEVEL] = options->level;
     writer->header[PACK_HEADER_GENERATION] = options->generation;
-    if ((options->key != NULL || options->unique) && !store_random(salt, STORE_SALT_SIZE, error))
+    if ((options->key != NULL || options->unique) && !random_fill(salt, STORE_SALT_SIZE, error))
         return FALSE;
     if (options->key != NULL) {
         writer->header[PACK_HEADER_ENCRYPTED] = 1;

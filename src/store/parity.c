@@ -2,7 +2,7 @@
 #include "store/parity.h"
 
 #include "base/error.h"
-#include "store/little_endian.h"
+#include "base/little_endian.h"
 #include "store/parity_private.h"
 
 #include <isa-l/erasure_code.h>

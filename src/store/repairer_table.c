@@ -3,7 +3,7 @@
  * all the same: whoever holds each chunk against its id needs no digest of the table.  Of an
  * encrypted one nothing can be read. */
 #include "base/error.h"
-#include "store/little_endian.h"
+#include "base/little_endian.h"
 #include "store/pack_format.h"
 #include "store/repairer_private.h"
 

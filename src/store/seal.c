@@ -2,7 +2,8 @@
 #include "store/seal.h"
 
 #include "base/error.h"
-#include "store/little_endian.h"
+#include "base/little_endian.h"
+#include "base/random.h"
 
 #include <openssl/sha.h>
 #include <string.h>
@@ -85,7 +86,7 @@ seal_close(enum seal_kind kind, const struct store_key *key, const void *payload
     g_autofree guint8 *object = g_malloc(size);
     put_header(object, kind, encrypted, length);
     if (encrypted) {
-        if (!store_random(object + SALT_AT, STORE_SALT_SIZE, error))
+        if (!random_fill(object + SALT_AT, STORE_SALT_SIZE, error))
             return NULL;
         auto_ptr(store_cipher) cipher = store_cipher_new(key, kinds[kind].code, object + SALT_AT);
         store_cipher_seal(cipher, 0, object, HEADER_SIZE, payload, length, object + HEADER_SIZE);

@@ -2,6 +2,7 @@
 #include "store/set.h"
 
 #include "base/error.h"
+#include "base/random.h"
 
 #include <string.h>
 
@@ -49,7 +50,7 @@ set_new(void)
     struct set *set = set_new_blank();
     g_autoptr(GError) error = NULL;
     /* Without random bytes no program is safe to go on; Linux always has them. */
-    if (!store_random(set->id.bytes, sizeof set->id.bytes, &error))
+    if (!random_fill(set->id.bytes, sizeof set->id.bytes, &error))
         g_error("%s", error->message);
     return set;
 }

@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include "base/error.h"
+#include "base/random.h"
 #include "store/object_parity.h"
 #include "store/retention.h"
 #include "store/seal.h"
@@ -313,7 +314,7 @@ gboolean
 store_random_id(char ret[STORE_ID_TEXT], GError **error)
 {
     guint8 bytes[(STORE_ID_TEXT - 1) / 2];
-    if (!store_random(bytes, sizeof bytes, error))
+    if (!random_fill(bytes, sizeof bytes, error))
         return FALSE;
     for (gsize i = 0; i < sizeof bytes; i++)
         g_snprintf(ret + 2 * i, 3, "%02x", bytes[i]);

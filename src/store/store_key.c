@@ -2,13 +2,13 @@
 #include "store/store_key.h"
 
 #include "base/error.h"
+#include "base/random.h"
 #include "store/kdf.h"
 #include "store/store_key_private.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <string.h>
-#include <sys/random.h>
 
 struct store_key {
     guint8 secret[STORE_KEY_SIZE];
@@ -39,7 +39,7 @@ struct store_key *
 store_key_generate(GError **error)
 {
     guint8 secret[STORE_KEY_SIZE];
-    if (!store_random(secret, sizeof secret, error))
+    if (!random_fill(secret, sizeof secret, error))
         return NULL;
     struct store_key *key = store_key_new(secret);
     OPENSSL_cleanse(secret, sizeof secret);
@@ -77,21 +77,4 @@ guint64
 store_key_chunker_seed(const struct store_key *key)
 {
     return key != NULL ? key->chunker_seed : 0;
-}
-
-gboolean
-store_random(void *buffer, gsize length, GError **error)
-{
-    guint8 *next = buffer;
-    while (length > 0) {
-        ssize_t got = getrandom(next, length, 0);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return error_set(error, SLIPWAY_ERROR_FAILED,
-                             "the operating system gives no random bytes: %s", g_strerror(errno));
-        next += got;
-        length -= (gsize)got;
-    }
-    return TRUE;
 }

@@ -46,6 +46,3 @@ void store_cipher_seal(struct store_cipher *cipher, guint64 number, const void *
 gboolean store_cipher_open(struct store_cipher *cipher, guint64 number, const void *aad,
                            gsize aad_length, const void *sealed, gsize length, guint8 *out,
                            GError **error);
-
-/* Fill with random bytes of the operating system. */
-gboolean store_random(void *buffer, gsize length, GError **error);

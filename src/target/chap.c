@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "target/chap.h"
 
-#include <errno.h>
+#include "base/random.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* The strongest first. */
 static const struct row {
@@ -52,19 +52,12 @@ chap_hash_size(enum chap_hash hash)
     return row_of(hash)->size;
 }
 
+/* Without random bytes nobody may log in, and nothing else is left to do. */
 static void
 fill_random(void *to, gsize length)
 {
-    guint8 *at = to;
-    while (length > 0) {
-        ssize_t got = getrandom(at, length, 0);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            g_error("the kernel gives no random bytes");
-        at += got;
-        length -= (gsize)got;
-    }
+    if (!random_fill(to, length, NULL))
+        g_error("the kernel gives no random bytes");
 }
 
 void

@@ -11,10 +11,10 @@ put_residual(guint8 *bhs, gsize expected, gsize actual)
 {
     if (actual > expected) {
         bhs[ISCSI_AT_FLAGS] |= ISCSI_OVERFLOW;
-        iscsi_put32(bhs + ISCSI_AT_RESIDUAL, (guint32)MIN(actual - expected, G_MAXUINT32));
+        big_endian_put32(bhs + ISCSI_AT_RESIDUAL, (guint32)MIN(actual - expected, G_MAXUINT32));
     } else if (actual < expected) {
         bhs[ISCSI_AT_FLAGS] |= ISCSI_UNDERFLOW;
-        iscsi_put32(bhs + ISCSI_AT_RESIDUAL, (guint32)(expected - actual));
+        big_endian_put32(bhs + ISCSI_AT_RESIDUAL, (guint32)(expected - actual));
     }
 }
 
@@ -28,11 +28,11 @@ respond(struct iscsi_connection *connection, const guint8 *request, enum scsi_st
     bhs[ISCSI_AT_SCSI_STATUS] = (guint8)status;
     memcpy(bhs + ISCSI_AT_TAG, request + ISCSI_AT_TAG, 4);
     iscsi_connection_number(connection, bhs, TRUE);
-    iscsi_put32(bhs + ISCSI_AT_DATA_SN, pdus);
-    put_residual(bhs, iscsi_get32(request + ISCSI_AT_EXPECTED), actual);
+    big_endian_put32(bhs + ISCSI_AT_DATA_SN, pdus);
+    put_residual(bhs, big_endian_get32(request + ISCSI_AT_EXPECTED), actual);
     if (sense_length == 0)
         return iscsi_connection_send(connection, bhs, NULL, 0);
-    iscsi_put16(data, (guint16)sense_length);
+    big_endian_put16(data, (guint16)sense_length);
     memcpy(data + 2, sense, sense_length);
     return iscsi_connection_send(connection, bhs, data, 2 + sense_length);
 }
@@ -56,17 +56,17 @@ send_data(struct iscsi_connection *connection, const guint8 *request, const guin
             burst = 0;
         }
         memcpy(bhs + ISCSI_AT_TAG, request + ISCSI_AT_TAG, 4);
-        iscsi_put32(bhs + ISCSI_AT_TARGET_TAG, ISCSI_NO_TAG);
+        big_endian_put32(bhs + ISCSI_AT_TARGET_TAG, ISCSI_NO_TAG);
         iscsi_connection_number(connection, bhs, last && good);
         if (last && good) {
             bhs[ISCSI_AT_FLAGS] |= ISCSI_STATUS;
             bhs[ISCSI_AT_SCSI_STATUS] = SCSI_GOOD;
-            put_residual(bhs, iscsi_get32(request + ISCSI_AT_EXPECTED), actual);
+            put_residual(bhs, big_endian_get32(request + ISCSI_AT_EXPECTED), actual);
         } else {
             memset(bhs + ISCSI_AT_STAT_SN, 0, 4);
         }
-        iscsi_put32(bhs + ISCSI_AT_DATA_SN, n++);
-        iscsi_put32(bhs + ISCSI_AT_BUFFER_OFFSET, (guint32)at);
+        big_endian_put32(bhs + ISCSI_AT_DATA_SN, n++);
+        big_endian_put32(bhs + ISCSI_AT_BUFFER_OFFSET, (guint32)at);
         if (!iscsi_stream_send_buffer(&connection->stream, bhs, data + at, (guint32)size)) {
             iscsi_connection_fail(connection, "the connection is lost");
             return 0;
@@ -80,7 +80,7 @@ static gboolean
 answer(struct iscsi_connection *connection, const guint8 *bhs, const struct scsi_task *task,
        gsize wanted, guint32 pdus)
 {
-    gsize expected = iscsi_get32(bhs + ISCSI_AT_EXPECTED);
+    gsize expected = big_endian_get32(bhs + ISCSI_AT_EXPECTED);
     gboolean reads = (bhs[ISCSI_AT_FLAGS] & ISCSI_READ) != 0;
     gboolean good = task->status == SCSI_GOOD;
     gsize length = reads ? MIN(task->in_length, expected) : 0;
@@ -106,11 +106,11 @@ iscsi_command_execute(struct iscsi_connection *connection, const guint8 *bhs, co
     gboolean writes = (bhs[ISCSI_AT_FLAGS] & ISCSI_WRITE) != 0;
     struct scsi_task task = {.out = out, .out_length = out_length};
     if (writes)
-        task.offered = iscsi_get32(bhs + ISCSI_AT_EXPECTED);
+        task.offered = big_endian_get32(bhs + ISCSI_AT_EXPECTED);
     memcpy(task.lun, bhs + ISCSI_AT_LUN, sizeof task.lun);
     memcpy(task.cdb, bhs + ISCSI_AT_CDB, sizeof task.cdb);
-    task.in =
-        iscsi_stream_buffer(&connection->stream, reads ? iscsi_get32(bhs + ISCSI_AT_EXPECTED) : 0);
+    task.in = iscsi_stream_buffer(&connection->stream,
+                                  reads ? big_endian_get32(bhs + ISCSI_AT_EXPECTED) : 0);
     scsi_execute(connection->nexus->scsi, &task);
     return answer(connection, bhs, &task, wanted, r2ts);
 }
@@ -121,7 +121,7 @@ iscsi_command_refuse(struct iscsi_connection *connection, const guint8 *bhs, gui
 {
     guint8 sense[FIXED_SENSE] = {0x70, 0, ABORTED_COMMAND};
     sense[7] = FIXED_SENSE - 8;
-    iscsi_put16(sense + 12, failure);
+    big_endian_put16(sense + 12, failure);
     return respond(connection, bhs, SCSI_CHECK_CONDITION, sense, sizeof sense, wanted, r2ts);
 }
 
@@ -132,7 +132,7 @@ check_immediate(const struct iscsi_connection *connection, const struct iscsi_pd
     const struct iscsi_parameters *parameters = &connection->parameters;
     guint8 flags = pdu->bhs[ISCSI_AT_FLAGS];
     gboolean writes = (flags & ISCSI_WRITE) != 0, more = (flags & ISCSI_FINAL) == 0;
-    guint32 expected = iscsi_get32(pdu->bhs + ISCSI_AT_EXPECTED);
+    guint32 expected = big_endian_get32(pdu->bhs + ISCSI_AT_EXPECTED);
     if (pdu->damaged)
         return ISCSI_SENSE_CRC;
     if (pdu->length > 0 && (!writes || !parameters->immediate_data ||
@@ -152,7 +152,7 @@ run_write(struct iscsi_connection *connection, const struct iscsi_pdu *pdu, guin
     memcpy(task.lun, bhs + ISCSI_AT_LUN, sizeof task.lun);
     memcpy(task.cdb, bhs + ISCSI_AT_CDB, sizeof task.cdb);
     gsize wanted = scsi_task_wants(connection->nexus->scsi, &task);
-    gsize total = MIN(wanted, iscsi_get32(bhs + ISCSI_AT_EXPECTED));
+    gsize total = MIN(wanted, big_endian_get32(bhs + ISCSI_AT_EXPECTED));
     if (more || (failure == 0 && pdu->length < total))
         return iscsi_write_begin(connection, pdu, wanted, failure);
     if (failure != 0)

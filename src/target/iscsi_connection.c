@@ -29,9 +29,9 @@ iscsi_connection_number(struct iscsi_connection *connection, guint8 *bhs, gboole
 {
     guint32 exp = 0, max = 0;
     iscsi_nexus_numbers(connection->nexus, &exp, &max);
-    iscsi_put32(bhs + ISCSI_AT_STAT_SN, connection->stat_sn);
-    iscsi_put32(bhs + ISCSI_AT_EXP_CMD_SN, exp);
-    iscsi_put32(bhs + ISCSI_AT_MAX_CMD_SN, max);
+    big_endian_put32(bhs + ISCSI_AT_STAT_SN, connection->stat_sn);
+    big_endian_put32(bhs + ISCSI_AT_EXP_CMD_SN, exp);
+    big_endian_put32(bhs + ISCSI_AT_MAX_CMD_SN, max);
     connection->stat_sn += counts ? 1 : 0;
 }
 
@@ -48,7 +48,7 @@ iscsi_connection_reject(struct iscsi_connection *connection, const guint8 *bhs,
                         enum iscsi_reject_reason reason)
 {
     guint8 answer[ISCSI_BHS] = {ISCSI_REJECT, ISCSI_FINAL, (guint8)reason};
-    iscsi_put32(answer + ISCSI_AT_TAG, ISCSI_NO_TAG);
+    big_endian_put32(answer + ISCSI_AT_TAG, ISCSI_NO_TAG);
     iscsi_connection_number(connection, answer, TRUE);
     iscsi_server_log(connection->server, connection->client->peer,
                      "a request (opcode %02x) was rejected, reason %02x", ISCSI_OPCODE(bhs),
@@ -116,7 +116,7 @@ unhold(struct iscsi_connection *connection, GList *at)
 static enum iscsi_turn
 held_turn(struct iscsi_connection *connection, const guint8 *bhs)
 {
-    guint32 cmd_sn = iscsi_get32(bhs + ISCSI_AT_CMD_SN);
+    guint32 cmd_sn = big_endian_get32(bhs + ISCSI_AT_CMD_SN);
     if ((bhs[0] & ISCSI_IMMEDIATE) == 0)
         return iscsi_nexus_turn(connection->nexus, cmd_sn);
     return iscsi_nexus_is_early(connection->nexus, cmd_sn) ? ISCSI_TURN_LATER : ISCSI_TURN_NOW;
@@ -171,7 +171,7 @@ take_request(struct iscsi_connection *connection, const struct iscsi_pdu *pdu)
     if (connection->nexus->scsi == NULL &&
         (opcode == ISCSI_COMMAND || opcode == ISCSI_TASK_REQUEST))
         return iscsi_connection_fail(connection, "a command in a discovery session");
-    guint32 cmd_sn = iscsi_get32(pdu->bhs + ISCSI_AT_CMD_SN);
+    guint32 cmd_sn = big_endian_get32(pdu->bhs + ISCSI_AT_CMD_SN);
     if ((pdu->bhs[0] & ISCSI_IMMEDIATE) != 0) {
         /* It is about commands that were sent before. */
         gboolean early =

@@ -74,7 +74,7 @@ answer_part(struct iscsi_connection *connection, const guint8 *request, gboolean
     gboolean final = (bhs[ISCSI_AT_FLAGS] & ISCSI_FINAL) != 0;
     memcpy(bhs + ISCSI_AT_LUN, request + ISCSI_AT_LUN, 8);
     memcpy(bhs + ISCSI_AT_TAG, request + ISCSI_AT_TAG, 4);
-    iscsi_put32(bhs + ISCSI_AT_TARGET_TAG, final ? ISCSI_NO_TAG : connection->text_tag);
+    big_endian_put32(bhs + ISCSI_AT_TARGET_TAG, final ? ISCSI_NO_TAG : connection->text_tag);
     iscsi_connection_number(connection, bhs, TRUE);
     const guint8 *data = length > 0 ? connection->text_out->data + connection->text_at : NULL;
     gboolean ok = iscsi_connection_send(connection, bhs, data, length);
@@ -103,7 +103,7 @@ gboolean
 iscsi_discovery_text(struct iscsi_connection *connection, const struct iscsi_pdu *pdu)
 {
     const guint8 *bhs = pdu->bhs;
-    guint32 tag = iscsi_get32(bhs + ISCSI_AT_TARGET_TAG);
+    guint32 tag = big_endian_get32(bhs + ISCSI_AT_TARGET_TAG);
     gboolean goes_on = (bhs[ISCSI_AT_FLAGS] & ISCSI_CONTINUE) != 0;
     if (tag == ISCSI_NO_TAG)
         begin(connection);

@@ -212,14 +212,14 @@ respond(struct iscsi_login *login, const guint8 *request, guint8 flags, GByteArr
     guint8 bhs[ISCSI_BHS] = {ISCSI_LOGIN_RESPONSE, flags};
     static const guint8 zeros[4];
     guint length = answer != NULL ? answer->len : 0;
-    iscsi_put24(bhs + 5, length);
+    big_endian_put24(bhs + 5, length);
     memcpy(bhs + ISCSI_AT_ISID, request + ISCSI_AT_ISID, 6);
-    iscsi_put16(bhs + ISCSI_AT_TSIH, login->tsih);
+    big_endian_put16(bhs + ISCSI_AT_TSIH, login->tsih);
     memcpy(bhs + ISCSI_AT_TAG, request + ISCSI_AT_TAG, 4);
-    iscsi_put32(bhs + ISCSI_AT_STAT_SN, login->stat_sn++);
-    iscsi_put32(bhs + ISCSI_AT_EXP_CMD_SN, login->exp_cmd_sn);
-    iscsi_put32(bhs + ISCSI_AT_MAX_CMD_SN, login->max_cmd_sn);
-    iscsi_put16(bhs + ISCSI_AT_LOGIN_STATUS, (guint16)login->status);
+    big_endian_put32(bhs + ISCSI_AT_STAT_SN, login->stat_sn++);
+    big_endian_put32(bhs + ISCSI_AT_EXP_CMD_SN, login->exp_cmd_sn);
+    big_endian_put32(bhs + ISCSI_AT_MAX_CMD_SN, login->max_cmd_sn);
+    big_endian_put16(bhs + ISCSI_AT_LOGIN_STATUS, (guint16)login->status);
     g_byte_array_append(ret, bhs, sizeof bhs);
     if (length > 0) {
         g_byte_array_append(ret, answer->data, length);
@@ -236,12 +236,12 @@ check_request(struct iscsi_login *login, const guint8 *bhs)
     gboolean transit = (flags & ISCSI_TRANSIT) != 0;
     if (login->requests++ == 0) {
         login->stage = current;
-        login->tag = iscsi_get32(bhs + ISCSI_AT_TAG);
+        login->tag = big_endian_get32(bhs + ISCSI_AT_TAG);
         memcpy(login->isid, bhs + ISCSI_AT_ISID, sizeof login->isid);
-        login->tsih = iscsi_get16(bhs + ISCSI_AT_TSIH);
-        login->cid = iscsi_get16(bhs + ISCSI_AT_CID);
-        login->stat_sn = iscsi_get32(bhs + ISCSI_AT_EXP_STAT_SN);
-        login->exp_cmd_sn = iscsi_get32(bhs + ISCSI_AT_CMD_SN);
+        login->tsih = big_endian_get16(bhs + ISCSI_AT_TSIH);
+        login->cid = big_endian_get16(bhs + ISCSI_AT_CID);
+        login->stat_sn = big_endian_get32(bhs + ISCSI_AT_EXP_STAT_SN);
+        login->exp_cmd_sn = big_endian_get32(bhs + ISCSI_AT_CMD_SN);
         login->max_cmd_sn = login->exp_cmd_sn + login->rules->window - 1;
         if (bhs[3] != 0)
             return iscsi_login_fail(login, ISCSI_LOGIN_VERSION, "an unknown version of iSCSI");
@@ -253,8 +253,8 @@ check_request(struct iscsi_login *login, const guint8 *bhs)
         return iscsi_login_fail(login, ISCSI_LOGIN_INITIATOR_ERROR, "more than %u login requests",
                                 ISCSI_LOGIN_REQUESTS_MAX);
     if (memcmp(login->isid, bhs + ISCSI_AT_ISID, sizeof login->isid) != 0 ||
-        iscsi_get32(bhs + ISCSI_AT_TAG) != login->tag ||
-        iscsi_get16(bhs + ISCSI_AT_TSIH) != login->tsih)
+        big_endian_get32(bhs + ISCSI_AT_TAG) != login->tag ||
+        big_endian_get16(bhs + ISCSI_AT_TSIH) != login->tsih)
         return iscsi_login_fail(login, ISCSI_LOGIN_INITIATOR_ERROR, "two logins on one connection");
     if (current != login->stage || current > OPERATIONAL ||
         (transit && (next <= current || next == 2)) || (transit && (flags & ISCSI_CONTINUE) != 0))

@@ -6,6 +6,7 @@
  * endian, digests little endian. */
 #pragma once
 
+#include "base/big_endian.h"
 #include <glib.h>
 #include <string.h>
 
@@ -89,50 +90,6 @@ enum iscsi_reject_reason {
     ISCSI_REJECT_INVALID_FIELD = 0x09,
 };
 
-static inline guint16
-iscsi_get16(const guint8 *from)
-{
-    guint16 value;
-    memcpy(&value, from, sizeof value);
-    return GUINT16_FROM_BE(value);
-}
-
-static inline guint32
-iscsi_get24(const guint8 *from)
-{
-    return (guint32)from[0] << 16 | (guint32)from[1] << 8 | from[2];
-}
-
-static inline guint32
-iscsi_get32(const guint8 *from)
-{
-    guint32 value;
-    memcpy(&value, from, sizeof value);
-    return GUINT32_FROM_BE(value);
-}
-
-static inline void
-iscsi_put16(guint8 *to, guint16 value)
-{
-    value = GUINT16_TO_BE(value);
-    memcpy(to, &value, sizeof value);
-}
-
-static inline void
-iscsi_put24(guint8 *to, guint32 value)
-{
-    to[0] = (guint8)(value >> 16);
-    to[1] = (guint8)(value >> 8);
-    to[2] = (guint8)value;
-}
-
-static inline void
-iscsi_put32(guint8 *to, guint32 value)
-{
-    value = GUINT32_TO_BE(value);
-    memcpy(to, &value, sizeof value);
-}
-
 static inline guint32
 iscsi_ahs_length(const guint8 *bhs)
 {
@@ -142,7 +99,7 @@ iscsi_ahs_length(const guint8 *bhs)
 static inline guint32
 iscsi_data_length(const guint8 *bhs)
 {
-    return iscsi_get24(bhs + 5);
+    return big_endian_get24(bhs + 5);
 }
 
 static inline guint32

@@ -10,11 +10,11 @@ iscsi_requests_nop(struct iscsi_connection *connection, const struct iscsi_pdu *
     guint8 bhs[ISCSI_BHS] = {ISCSI_NOP_IN, ISCSI_FINAL};
     guint32 length = MIN(pdu->length, MIN(connection->parameters.send, ISCSI_COPY_MAX));
     /* The answer to a ping of ours, or nothing that wants an answer. */
-    if (iscsi_get32(pdu->bhs + ISCSI_AT_TAG) == ISCSI_NO_TAG)
+    if (big_endian_get32(pdu->bhs + ISCSI_AT_TAG) == ISCSI_NO_TAG)
         return TRUE;
     memcpy(bhs + ISCSI_AT_LUN, pdu->bhs + ISCSI_AT_LUN, 8);
     memcpy(bhs + ISCSI_AT_TAG, pdu->bhs + ISCSI_AT_TAG, 4);
-    iscsi_put32(bhs + ISCSI_AT_TARGET_TAG, ISCSI_NO_TAG);
+    big_endian_put32(bhs + ISCSI_AT_TARGET_TAG, ISCSI_NO_TAG);
     iscsi_connection_number(connection, bhs, TRUE);
     return iscsi_connection_send(connection, bhs, pdu->data, length);
 }
@@ -23,10 +23,10 @@ gboolean
 iscsi_requests_ping(struct iscsi_connection *connection)
 {
     guint8 bhs[ISCSI_BHS] = {ISCSI_NOP_IN, ISCSI_FINAL};
-    iscsi_put32(bhs + ISCSI_AT_TAG, ISCSI_NO_TAG);
+    big_endian_put32(bhs + ISCSI_AT_TAG, ISCSI_NO_TAG);
     if (++connection->next_target_tag == ISCSI_NO_TAG)
         connection->next_target_tag = 0;
-    iscsi_put32(bhs + ISCSI_AT_TARGET_TAG, connection->next_target_tag);
+    big_endian_put32(bhs + ISCSI_AT_TARGET_TAG, connection->next_target_tag);
     iscsi_connection_number(connection, bhs, FALSE);
     return iscsi_connection_send(connection, bhs, NULL, 0);
 }
@@ -41,7 +41,7 @@ iscsi_requests_logout(struct iscsi_connection *connection, const struct iscsi_pd
 {
     guint8 bhs[ISCSI_BHS] = {ISCSI_LOGOUT_RESPONSE, ISCSI_FINAL};
     guint reason = pdu->bhs[ISCSI_AT_FLAGS] & 0x7f;
-    guint16 cid = iscsi_get16(pdu->bhs + ISCSI_AT_CID);
+    guint16 cid = big_endian_get16(pdu->bhs + ISCSI_AT_CID);
     gboolean own =
         reason == LOGOUT_SESSION || (reason == LOGOUT_CONNECTION && cid == connection->cid);
     guint8 response = LOGOUT_DONE;
@@ -52,7 +52,7 @@ iscsi_requests_logout(struct iscsi_connection *connection, const struct iscsi_pd
     bhs[ISCSI_AT_RESPONSE] = response;
     memcpy(bhs + ISCSI_AT_TAG, pdu->bhs + ISCSI_AT_TAG, 4);
     iscsi_connection_number(connection, bhs, TRUE);
-    iscsi_put16(bhs + 40, ISCSI_WAIT_S); /* Time2Wait; Time2Retain: 0 */
+    big_endian_put16(bhs + 40, ISCSI_WAIT_S); /* Time2Wait; Time2Retain: 0 */
     if (!iscsi_connection_send(connection, bhs, NULL, 0))
         return FALSE;
     if (!own)
@@ -70,10 +70,10 @@ iscsi_requests_ask_logout(struct iscsi_connection *connection)
     if (connection->logging_out)
         return TRUE;
     connection->logging_out = TRUE;
-    iscsi_put32(bhs + ISCSI_AT_TAG, ISCSI_NO_TAG);
+    big_endian_put32(bhs + ISCSI_AT_TAG, ISCSI_NO_TAG);
     iscsi_connection_number(connection, bhs, TRUE);
     bhs[ISCSI_AT_ASYNC_EVENT] = 1;
-    iscsi_put16(bhs + ISCSI_AT_PARAMETERS + 4, ISCSI_LOGOUT_WAIT_S);
+    big_endian_put16(bhs + ISCSI_AT_PARAMETERS + 4, ISCSI_LOGOUT_WAIT_S);
     return iscsi_connection_send(connection, bhs, NULL, 0);
 }
 
@@ -94,7 +94,7 @@ enum { COMPLETE = 0, NO_TASK = 1, NO_LUN = 2, NO_REASSIGN = 4, NOT_SUPPORTED = 5
 static guint8
 abort_task(struct iscsi_connection *connection, const guint8 *bhs)
 {
-    guint32 tag = iscsi_get32(bhs + ISCSI_AT_REFERENCED_TAG);
+    guint32 tag = big_endian_get32(bhs + ISCSI_AT_REFERENCED_TAG);
     return iscsi_nexus_abort(connection->nexus, bhs + ISCSI_AT_LUN, &tag) ? COMPLETE : NO_TASK;
 }
 

@@ -101,7 +101,7 @@ send_pdu(struct iscsi_stream *stream, guint8 *bhs, const void *data, guint32 len
     if ((stream->arena_used + copied > ISCSI_ARENA || stream->n_iovecs + 3 > ISCSI_IOVECS) &&
         !iscsi_stream_flush(stream))
         return FALSE;
-    iscsi_put24(bhs + 5, length);
+    big_endian_put24(bhs + 5, length);
     memcpy(gather_room(stream, ISCSI_BHS), bhs, ISCSI_BHS);
     if (stream->header_digest)
         iscsi_digest_put(iscsi_digest_add(ISCSI_DIGEST_BEGIN, bhs, ISCSI_BHS),

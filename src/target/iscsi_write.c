@@ -63,11 +63,11 @@ send_r2t(struct iscsi_connection *connection, struct iscsi_write *write)
     sequence->end = write->solicited + length;
     memcpy(bhs + ISCSI_AT_LUN, write->bhs + ISCSI_AT_LUN, 8);
     memcpy(bhs + ISCSI_AT_TAG, write->bhs + ISCSI_AT_TAG, 4);
-    iscsi_put32(bhs + ISCSI_AT_TARGET_TAG, sequence->target_tag);
+    big_endian_put32(bhs + ISCSI_AT_TARGET_TAG, sequence->target_tag);
     iscsi_connection_number(connection, bhs, FALSE);
-    iscsi_put32(bhs + ISCSI_AT_DATA_SN, write->r2t_sn++);
-    iscsi_put32(bhs + ISCSI_AT_BUFFER_OFFSET, (guint32)write->solicited);
-    iscsi_put32(bhs + ISCSI_AT_R2T_LENGTH, (guint32)length);
+    big_endian_put32(bhs + ISCSI_AT_DATA_SN, write->r2t_sn++);
+    big_endian_put32(bhs + ISCSI_AT_BUFFER_OFFSET, (guint32)write->solicited);
+    big_endian_put32(bhs + ISCSI_AT_R2T_LENGTH, (guint32)length);
     write->solicited = sequence->end;
     return iscsi_connection_send(connection, bhs, NULL, 0);
 }
@@ -154,8 +154,8 @@ gboolean
 iscsi_write_begin(struct iscsi_connection *connection, const struct iscsi_pdu *pdu, gsize wanted,
                   guint16 failure)
 {
-    guint32 tag = iscsi_get32(pdu->bhs + ISCSI_AT_TAG);
-    guint32 expected = iscsi_get32(pdu->bhs + ISCSI_AT_EXPECTED);
+    guint32 tag = big_endian_get32(pdu->bhs + ISCSI_AT_TAG);
+    guint32 expected = big_endian_get32(pdu->bhs + ISCSI_AT_EXPECTED);
     if (find(connection, tag) != NULL)
         return iscsi_connection_reject(connection, pdu->bhs, ISCSI_REJECT_TASK_IN_PROGRESS);
     if ((pdu->bhs[0] & ISCSI_IMMEDIATE) != 0 && iscsi_nexus_is_full(connection->nexus))
@@ -196,10 +196,10 @@ parse(const struct iscsi_pdu *pdu)
 {
     const guint8 *bhs = pdu->bhs;
     return (struct data_out){
-        .tag = iscsi_get32(bhs + ISCSI_AT_TAG),
-        .target_tag = iscsi_get32(bhs + ISCSI_AT_TARGET_TAG),
-        .data_sn = iscsi_get32(bhs + ISCSI_AT_DATA_SN),
-        .offset = iscsi_get32(bhs + ISCSI_AT_BUFFER_OFFSET),
+        .tag = big_endian_get32(bhs + ISCSI_AT_TAG),
+        .target_tag = big_endian_get32(bhs + ISCSI_AT_TARGET_TAG),
+        .data_sn = big_endian_get32(bhs + ISCSI_AT_DATA_SN),
+        .offset = big_endian_get32(bhs + ISCSI_AT_BUFFER_OFFSET),
         .length = pdu->length,
         .final = (bhs[ISCSI_AT_FLAGS] & ISCSI_FINAL) != 0,
     };

@@ -56,7 +56,7 @@ tell(struct nbd_session *session, const struct nbd_option *option, const struct 
     guint8 data[4 + 32];
     gsize length = strlen(context->name);
     g_assert(length <= sizeof data - 4);
-    nbd_put32(data, option->number == NBD_OPT_SET_META_CONTEXT ? context->id : 0);
+    big_endian_put32(data, option->number == NBD_OPT_SET_META_CONTEXT ? context->id : 0);
     memcpy(data + 4, context->name, length);
     return nbd_handshake_reply(session, option, NBD_REP_META_CONTEXT, data, 4 + length);
 }

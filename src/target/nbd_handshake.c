@@ -35,7 +35,7 @@ nbd_cursor_get16(struct nbd_cursor *cursor, guint16 *ret)
     const guint8 *at;
     if (!take(cursor, 2, &at))
         return FALSE;
-    *ret = nbd_get16(at);
+    *ret = big_endian_get16(at);
     return TRUE;
 }
 
@@ -45,7 +45,7 @@ nbd_cursor_get32(struct nbd_cursor *cursor, guint32 *ret)
     const guint8 *at;
     if (!take(cursor, 4, &at))
         return FALSE;
-    *ret = nbd_get32(at);
+    *ret = big_endian_get32(at);
     return TRUE;
 }
 
@@ -72,10 +72,10 @@ nbd_handshake_reply(struct nbd_session *session, const struct nbd_option *option
                     const void *data, gsize length)
 {
     guint8 head[NBD_OPTION_REPLY_HEAD];
-    nbd_put64(head, NBD_OPTION_REPLY_MAGIC);
-    nbd_put32(head + 8, option->number);
-    nbd_put32(head + 12, type);
-    nbd_put32(head + 16, (guint32)length);
+    big_endian_put64(head, NBD_OPTION_REPLY_MAGIC);
+    big_endian_put32(head + 8, option->number);
+    big_endian_put32(head + 12, type);
+    big_endian_put32(head + 16, (guint32)length);
     struct iovec parts[] = {{head, sizeof head}, {(gpointer)data, length}};
     return nbd_channel_send(&session->channel, parts, length > 0 ? 2 : 1);
 }
@@ -141,7 +141,7 @@ send_info(struct nbd_session *session, const struct nbd_option *option, enum nbd
           const void *data, gsize length)
 {
     g_autofree guint8 *message = g_malloc(2 + length);
-    nbd_put16(message, kind);
+    big_endian_put16(message, kind);
     memcpy(message + 2, data, length);
     return nbd_handshake_reply(session, option, NBD_REP_INFO, message, 2 + length);
 }
@@ -151,8 +151,8 @@ tell_export(struct nbd_session *session, const struct nbd_option *option,
             const struct nbd_export *export)
 {
     guint8 data[10];
-    nbd_put64(data, disk_size(export->disk));
-    nbd_put16(data + 8, transmission_flags(session, export));
+    big_endian_put64(data, disk_size(export->disk));
+    big_endian_put16(data + 8, transmission_flags(session, export));
     return send_info(session, option, NBD_INFO_EXPORT, data, sizeof data);
 }
 
@@ -170,9 +170,9 @@ tell_more(struct nbd_session *session, const struct nbd_option *option,
                send_info(session, option, NBD_INFO_DESCRIPTION, export->description,
                          strlen(export->description));
     case NBD_INFO_BLOCK_SIZE:
-        nbd_put32(sizes, 1);
-        nbd_put32(sizes + 4, PREFERRED_BLOCK);
-        nbd_put32(sizes + 8, NBD_SERVER_REQUEST_MAX);
+        big_endian_put32(sizes, 1);
+        big_endian_put32(sizes + 4, PREFERRED_BLOCK);
+        big_endian_put32(sizes + 8, NBD_SERVER_REQUEST_MAX);
         return send_info(session, option, NBD_INFO_BLOCK_SIZE, sizes, sizeof sizes);
     default:
         return TRUE;
@@ -230,7 +230,7 @@ answer_list(struct nbd_session *session, const struct nbd_option *option)
         gsize name = strlen(export->name);
         gsize description = export->description != NULL ? strlen(export->description) : 0;
         g_autofree guint8 *data = g_malloc(4 + name + description);
-        nbd_put32(data, (guint32)name);
+        big_endian_put32(data, (guint32)name);
         memcpy(data + 4, export->name, name);
         if (description > 0)
             memcpy(data + 4 + name, export->description, description);
@@ -252,8 +252,8 @@ answer_export_name(struct handshake *handshake, const struct nbd_option *option,
     if (export == NULL)
         return fail_unknown(name, error);
     guint8 reply[10 + ZEROES] = {0};
-    nbd_put64(reply, disk_size(export->disk));
-    nbd_put16(reply + 8, transmission_flags(session, export));
+    big_endian_put64(reply, disk_size(export->disk));
+    big_endian_put16(reply + 8, transmission_flags(session, export));
     if (!send_bytes(session, reply, handshake->no_zeroes ? 10 : sizeof reply))
         return error_set(error, SLIPWAY_ERROR_NETWORK, "it went away");
     enter(session, export);
@@ -350,9 +350,9 @@ receive_option(struct handshake *handshake, struct nbd_option *option, GError **
     guint8 head[NBD_OPTION_HEAD];
     if (!receive(handshake, head, sizeof head, error))
         return FALSE;
-    option->number = nbd_get32(head + 8);
-    option->length = nbd_get32(head + 12);
-    if (nbd_get64(head) != NBD_OPTION_MAGIC)
+    option->number = big_endian_get32(head + 8);
+    option->length = big_endian_get32(head + 12);
+    if (big_endian_get64(head) != NBD_OPTION_MAGIC)
         return error_set(error, SLIPWAY_ERROR_CORRUPT, "what it sends is not an option of NBD");
     if (option->length > NBD_OPTION_MAX)
         return error_set(error, SLIPWAY_ERROR_CORRUPT,
@@ -365,14 +365,14 @@ static gboolean
 greet(struct handshake *handshake, GError **error)
 {
     guint8 greeting[18], flags[4];
-    nbd_put64(greeting, NBD_MAGIC);
-    nbd_put64(greeting + 8, NBD_OPTION_MAGIC);
-    nbd_put16(greeting + 16, NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES);
+    big_endian_put64(greeting, NBD_MAGIC);
+    big_endian_put64(greeting + 8, NBD_OPTION_MAGIC);
+    big_endian_put16(greeting + 16, NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES);
     if (!send_bytes(handshake->session, greeting, sizeof greeting))
         return error_set(error, SLIPWAY_ERROR_NETWORK, "it went away");
     if (!receive(handshake, flags, sizeof flags, error))
         return FALSE;
-    guint32 client = nbd_get32(flags);
+    guint32 client = big_endian_get32(flags);
     if (client & ~(guint32)(NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES))
         return error_set(error, SLIPWAY_ERROR_CORRUPT, "what it sends is not NBD");
     handshake->fixed = (client & NBD_FIXED_NEWSTYLE) != 0;

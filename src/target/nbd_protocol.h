@@ -3,6 +3,7 @@
  * laid out: most significant byte first. */
 #pragma once
 
+#include "base/big_endian.h"
 #include <glib.h>
 #include <string.h>
 
@@ -108,46 +109,3 @@ enum nbd_status {
 #define NBD_STATE_HOLE 1u
 #define NBD_STATE_ZERO 2u
 #define NBD_STATE_CHANGED 1u
-
-static inline guint16
-nbd_get16(const guint8 *from)
-{
-    return (guint16)(from[0] << 8 | from[1]);
-}
-
-static inline guint32
-nbd_get32(const guint8 *from)
-{
-    guint32 value;
-    memcpy(&value, from, sizeof value);
-    return GUINT32_FROM_BE(value);
-}
-
-static inline guint64
-nbd_get64(const guint8 *from)
-{
-    guint64 value;
-    memcpy(&value, from, sizeof value);
-    return GUINT64_FROM_BE(value);
-}
-
-static inline void
-nbd_put16(guint8 *to, guint16 value)
-{
-    value = GUINT16_TO_BE(value);
-    memcpy(to, &value, sizeof value);
-}
-
-static inline void
-nbd_put32(guint8 *to, guint32 value)
-{
-    value = GUINT32_TO_BE(value);
-    memcpy(to, &value, sizeof value);
-}
-
-static inline void
-nbd_put64(guint8 *to, guint64 value)
-{
-    value = GUINT64_TO_BE(value);
-    memcpy(to, &value, sizeof value);
-}

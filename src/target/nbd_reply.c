@@ -7,8 +7,8 @@
 static void
 put_simple(guint8 *head, const guint8 *cookie, enum nbd_status status)
 {
-    nbd_put32(head, NBD_SIMPLE_REPLY_MAGIC);
-    nbd_put32(head + 4, status);
+    big_endian_put32(head, NBD_SIMPLE_REPLY_MAGIC);
+    big_endian_put32(head + 4, status);
     memcpy(head + 8, cookie, NBD_COOKIE);
 }
 
@@ -25,11 +25,11 @@ send_simple(struct nbd_session *session, const guint8 *cookie, enum nbd_status s
 static void
 put_chunk(guint8 *head, const guint8 *cookie, enum nbd_chunk type, gboolean last, gsize length)
 {
-    nbd_put32(head, NBD_STRUCTURED_REPLY_MAGIC);
-    nbd_put16(head + 4, last ? NBD_CHUNK_DONE : 0);
-    nbd_put16(head + 6, (guint16)type);
+    big_endian_put32(head, NBD_STRUCTURED_REPLY_MAGIC);
+    big_endian_put16(head + 4, last ? NBD_CHUNK_DONE : 0);
+    big_endian_put16(head + 6, (guint16)type);
     memcpy(head + 8, cookie, NBD_COOKIE);
-    nbd_put32(head + 16, (guint32)length);
+    big_endian_put32(head + 16, (guint32)length);
 }
 
 gboolean
@@ -56,8 +56,8 @@ nbd_reply_error(struct nbd_session *session, const guint8 *cookie, enum nbd_stat
         return send_simple(session, cookie, status, NULL, 0);
     guint8 payload[6 + WORDS_MAX];
     gsize length = MIN(strlen(words), WORDS_MAX);
-    nbd_put32(payload, status);
-    nbd_put16(payload + 4, (guint16)length);
+    big_endian_put32(payload, status);
+    big_endian_put16(payload + 4, (guint16)length);
     memcpy(payload + 6, words, length);
     return nbd_reply_chunk(session, cookie, NBD_CHUNK_ERROR, TRUE, payload, 6 + length);
 }
@@ -74,7 +74,7 @@ nbd_reply_data_chunk(struct nbd_session *session, const guint8 *cookie, gboolean
 {
     guint8 head[NBD_CHUNK_HEAD + 8];
     put_chunk(head, cookie, NBD_CHUNK_DATA, last, 8 + length);
-    nbd_put64(head + NBD_CHUNK_HEAD, offset);
+    big_endian_put64(head + NBD_CHUNK_HEAD, offset);
     struct iovec parts[] = {{head, sizeof head}, {(gpointer)data, length}};
     return nbd_channel_send(&session->channel, parts, 2);
 }
@@ -84,7 +84,7 @@ nbd_reply_hole_chunk(struct nbd_session *session, const guint8 *cookie, gboolean
                      guint64 offset, guint32 length)
 {
     guint8 payload[12];
-    nbd_put64(payload, offset);
-    nbd_put32(payload + 8, length);
+    big_endian_put64(payload, offset);
+    big_endian_put32(payload + 8, length);
     return nbd_reply_chunk(session, cookie, NBD_CHUNK_HOLE, last, payload, sizeof payload);
 }

@@ -14,13 +14,13 @@ gboolean
 nbd_request_parse(const guint8 *head, struct nbd_request *ret)
 {
     *ret = (struct nbd_request){
-        .flags = nbd_get16(head + 4),
-        .type = nbd_get16(head + 6),
-        .offset = nbd_get64(head + 16),
-        .length = nbd_get32(head + 24),
+        .flags = big_endian_get16(head + 4),
+        .type = big_endian_get16(head + 6),
+        .offset = big_endian_get64(head + 16),
+        .length = big_endian_get32(head + 24),
     };
     memcpy(ret->cookie, head + 8, NBD_COOKIE);
-    return nbd_get32(head) == NBD_REQUEST_MAGIC;
+    return big_endian_get32(head) == NBD_REQUEST_MAGIC;
 }
 
 /* A read whose answer is all or nothing. */

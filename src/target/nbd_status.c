@@ -61,8 +61,8 @@ add(struct runs *runs, guint max, guint32 flags, guint32 length)
         runs->flags = flags;
         runs->length = length;
     }
-    nbd_put32(last, runs->length);
-    nbd_put32(last + 4, flags);
+    big_endian_put32(last, runs->length);
+    big_endian_put32(last + 4, flags);
     return TRUE;
 }
 
@@ -74,7 +74,7 @@ collect(const struct nbd_session *session, const struct nbd_request *request, gu
     guint max = request->flags & NBD_CMD_REQ_ONE ? 1 : RUNS_MAX;
     gint64 deadline = g_get_monotonic_time() + TIME_MAX;
     guint64 at = request->offset, end = at + request->length;
-    nbd_put32(runs->bytes, context);
+    big_endian_put32(runs->bytes, context);
     runs->n = 0;
     while (at < end) {
         guint32 flags = 0;

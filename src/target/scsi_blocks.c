@@ -10,13 +10,14 @@ scsi_blocks_of(const guint8 *cdb)
 {
     switch (scsi_command_length(cdb[0])) {
     case 6: /* 21 bits, and 0 is 256 */
-        return (struct scsi_blocks){scsi_get24(cdb + 1) & 0x1fffff, cdb[4] != 0 ? cdb[4] : 256};
+        return (struct scsi_blocks){big_endian_get24(cdb + 1) & 0x1fffff,
+                                    cdb[4] != 0 ? cdb[4] : 256};
     case 10:
-        return (struct scsi_blocks){scsi_get32(cdb + 2), scsi_get16(cdb + 7)};
+        return (struct scsi_blocks){big_endian_get32(cdb + 2), big_endian_get16(cdb + 7)};
     case 12:
-        return (struct scsi_blocks){scsi_get32(cdb + 2), scsi_get32(cdb + 6)};
+        return (struct scsi_blocks){big_endian_get32(cdb + 2), big_endian_get32(cdb + 6)};
     default:
-        return (struct scsi_blocks){scsi_get64(cdb + 2), scsi_get32(cdb + 10)};
+        return (struct scsi_blocks){big_endian_get64(cdb + 2), big_endian_get32(cdb + 10)};
     }
 }
 

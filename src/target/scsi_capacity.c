@@ -10,8 +10,8 @@ scsi_read_capacity10(struct scsi_call *call)
     guint8 *reply = scsi_call_reply(call, 8);
     if (reply == NULL)
         return FALSE;
-    scsi_put32(reply, (guint32)MIN(call->unit->blocks - 1, G_MAXUINT32));
-    scsi_put32(reply + 4, call->unit->block_size);
+    big_endian_put32(reply, (guint32)MIN(call->unit->blocks - 1, G_MAXUINT32));
+    big_endian_put32(reply + 4, call->unit->block_size);
     return TRUE;
 }
 
@@ -23,11 +23,11 @@ scsi_read_capacity16(struct scsi_call *call)
     guint8 *reply = scsi_call_reply(call, 32);
     if (reply == NULL)
         return FALSE;
-    scsi_put64(reply, call->unit->blocks - 1);
-    scsi_put32(reply + 8, call->unit->block_size);
+    big_endian_put64(reply, call->unit->blocks - 1);
+    big_endian_put32(reply + 8, call->unit->block_size);
     if (call->unit->thin)
         reply[14] = 0x80 | 0x40; /* LBPME, LBPRZ */
-    return scsi_call_cut(call, scsi_get32(call->cdb + 10));
+    return scsi_call_cut(call, big_endian_get32(call->cdb + 10));
 }
 
 /* ---- GET LBA STATUS -------------------------------------------------------------------------- */
@@ -88,8 +88,8 @@ gboolean
 scsi_lba_status(struct scsi_call *call)
 {
     struct run runs[DESCRIPTORS_MAX];
-    guint64 first = scsi_get64(call->cdb + 2);
-    gsize allocation = scsi_get32(call->cdb + 10);
+    guint64 first = big_endian_get64(call->cdb + 2);
+    gsize allocation = big_endian_get32(call->cdb + 10);
     guint n, max = (guint)CLAMP(allocation / 16, 1, DESCRIPTORS_MAX);
     if (!scsi_blocks_check(call, &(struct scsi_blocks){first, 0}) ||
         !find_runs(call, first, runs, max, &n))
@@ -97,11 +97,11 @@ scsi_lba_status(struct scsi_call *call)
     guint8 *reply = scsi_call_reply(call, 8 + 16 * n);
     if (reply == NULL)
         return FALSE;
-    scsi_put32(reply, 4 + 16 * n);
+    big_endian_put32(reply, 4 + 16 * n);
     for (guint i = 0; i < n; i++) {
         guint8 *at = reply + 8 + 16 * i;
-        scsi_put64(at, runs[i].blocks.first);
-        scsi_put32(at + 8, (guint32)runs[i].blocks.count);
+        big_endian_put64(at, runs[i].blocks.first);
+        big_endian_put32(at + 8, (guint32)runs[i].blocks.count);
         at[12] = (guint8)runs[i].status;
     }
     return scsi_call_cut(call, allocation);
@@ -118,5 +118,6 @@ scsi_read_defects(struct scsi_call *call)
     if (reply == NULL)
         return FALSE;
     reply[1] = call->cdb[ten ? 2 : 1] & 0x1f;
-    return scsi_call_cut(call, ten ? scsi_get16(call->cdb + 7) : scsi_get32(call->cdb + 6));
+    return scsi_call_cut(call,
+                         ten ? big_endian_get16(call->cdb + 7) : big_endian_get32(call->cdb + 6));
 }

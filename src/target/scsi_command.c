@@ -59,20 +59,20 @@ wants_byte4(const struct scsi_call *call)
 static gsize
 wants_bytes7(const struct scsi_call *call)
 {
-    return scsi_get16(call->cdb + 7);
+    return big_endian_get16(call->cdb + 7);
 }
 
 static gsize
 wants_bytes5(const struct scsi_call *call)
 {
-    guint32 length = scsi_get32(call->cdb + 5);
+    guint32 length = big_endian_get32(call->cdb + 5);
     return length <= SCSI_PARAMETERS_MAX ? length : 0;
 }
 
 static gsize
 wants_bytes10(const struct scsi_call *call)
 {
-    guint32 length = scsi_get32(call->cdb + 10);
+    guint32 length = big_endian_get32(call->cdb + 10);
     return length <= SCSI_PARAMETERS_MAX ? length : 0;
 }
 

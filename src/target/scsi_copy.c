@@ -31,11 +31,11 @@ static gboolean
 check_lengths(struct copy *copy)
 {
     struct scsi_call *call = copy->call;
-    gsize length = MIN(scsi_get32(call->cdb + 10), call->task->out_length);
+    gsize length = MIN(big_endian_get32(call->cdb + 10), call->task->out_length);
     if (length < HEAD)
         return scsi_sense_set(call, SCSI_SENSE_LIST_LENGTH);
-    guint64 targets = scsi_get16(copy->list + 2), segments = scsi_get32(copy->list + 8);
-    if (scsi_get32(copy->list + 12) != 0)
+    guint64 targets = big_endian_get16(copy->list + 2), segments = big_endian_get32(copy->list + 8);
+    if (big_endian_get32(copy->list + 12) != 0)
         return scsi_sense_set(call, SCSI_SENSE_INLINE_DATA);
     if (targets + segments > SCSI_COPY_LIST_MAX || targets + segments > length - HEAD)
         return scsi_sense_set(call, SCSI_SENSE_LIST_LENGTH);
@@ -85,13 +85,13 @@ find_targets(struct copy *copy)
 static gboolean
 check_segments(struct copy *copy)
 {
-    guint at = segments_at(copy), end = at + scsi_get32(copy->list + 8);
+    guint at = segments_at(copy), end = at + big_endian_get32(copy->list + 8);
     for (; at < end; at += SCSI_COPY_SEGMENT) {
         if (copy->list[at] != SCSI_COPY_SEGMENT_TYPE)
             return scsi_sense_set_parameter(copy->call, SCSI_SENSE_UNKNOWN_SEGMENT_TYPE, at);
         if (end - at < SCSI_COPY_SEGMENT)
             return scsi_sense_set(copy->call, SCSI_SENSE_LIST_LENGTH);
-        if (scsi_get16(copy->list + at + 2) != SCSI_COPY_SEGMENT - 4)
+        if (big_endian_get16(copy->list + at + 2) != SCSI_COPY_SEGMENT - 4)
             return scsi_sense_set_parameter(copy->call, SCSI_SENSE_INVALID_PARAMETER, at + 2);
         copy->segments++;
     }
@@ -123,14 +123,14 @@ is_inside(const struct scsi_unit *unit, const struct scsi_blocks *blocks)
 static gboolean
 parse_segment(struct copy *copy, const guint8 *at, struct segment *ret)
 {
-    if (!find_side(copy, scsi_get16(at + 4), &ret->from) ||
-        !find_side(copy, scsi_get16(at + 6), &ret->to))
+    if (!find_side(copy, big_endian_get16(at + 4), &ret->from) ||
+        !find_side(copy, big_endian_get16(at + 6), &ret->to))
         return FALSE;
     guint from_size = ret->from.unit->block_size, to_size = ret->to.unit->block_size;
     gboolean counts_target = at[1] & 0x02; /* DC */
-    ret->bytes = (guint64)scsi_get16(at + 10) * (counts_target ? to_size : from_size);
-    ret->source = (struct scsi_blocks){scsi_get64(at + 12), ret->bytes / from_size};
-    ret->target = (struct scsi_blocks){scsi_get64(at + 20), ret->bytes / to_size};
+    ret->bytes = (guint64)big_endian_get16(at + 10) * (counts_target ? to_size : from_size);
+    ret->source = (struct scsi_blocks){big_endian_get64(at + 12), ret->bytes / from_size};
+    ret->target = (struct scsi_blocks){big_endian_get64(at + 20), ret->bytes / to_size};
     if (ret->bytes > SCSI_COPY_BYTES_MAX)
         return scsi_sense_set_parameter(copy->call, SCSI_SENSE_INVALID_PARAMETER,
                                         (guint)(at - copy->list) + 10);
@@ -236,7 +236,7 @@ gboolean
 scsi_extended_copy(struct scsi_call *call)
 {
     struct copy copy = {.call = call, .list = call->task->out};
-    if (scsi_get32(call->cdb + 10) == 0)
+    if (big_endian_get32(call->cdb + 10) == 0)
         return TRUE;
     if (!check_lengths(&copy) || !find_targets(&copy) || !check_segments(&copy))
         return FALSE;
@@ -261,11 +261,11 @@ scsi_copy_status(struct scsi_call *call)
     guint8 *reply = scsi_call_reply(call, 12);
     if (reply == NULL)
         return FALSE;
-    scsi_put32(reply, 8);
+    big_endian_put32(reply, 8);
     reply[4] = end.failed ? 0x02 : 0x01;
-    scsi_put16(reply + 5, end.segments);
-    scsi_put32(reply + 8, (guint32)end.bytes); /* at most 1 GiB; its unit (0) is bytes */
-    return scsi_call_cut(call, scsi_get32(call->cdb + 10));
+    big_endian_put16(reply + 5, end.segments);
+    big_endian_put32(reply + 8, (guint32)end.bytes); /* at most 1 GiB; its unit (0) is bytes */
+    return scsi_call_cut(call, big_endian_get32(call->cdb + 10));
 }
 
 gboolean
@@ -274,16 +274,16 @@ scsi_copy_parameters(struct scsi_call *call)
     guint8 *reply = scsi_call_reply(call, 46);
     if (reply == NULL)
         return FALSE;
-    scsi_put32(reply, 46 - 4);
-    scsi_put16(reply + 8, SCSI_COPY_TARGETS_MAX);
-    scsi_put16(reply + 10, SCSI_COPY_SEGMENTS_MAX);
-    scsi_put32(reply + 12, SCSI_COPY_LIST_MAX);
-    scsi_put32(reply + 16, SCSI_COPY_BYTES_MAX);
-    scsi_put16(reply + 34, 1); /* copies at once */
+    big_endian_put32(reply, 46 - 4);
+    big_endian_put16(reply + 8, SCSI_COPY_TARGETS_MAX);
+    big_endian_put16(reply + 10, SCSI_COPY_SEGMENTS_MAX);
+    big_endian_put32(reply + 12, SCSI_COPY_LIST_MAX);
+    big_endian_put32(reply + 16, SCSI_COPY_BYTES_MAX);
+    big_endian_put16(reply + 34, 1); /* copies at once */
     reply[36] = 1;
     reply[37] = 9; /* granularity of a segment: 512 bytes */
     reply[43] = 2;
     reply[44] = SCSI_COPY_SEGMENT_TYPE;
     reply[45] = SCSI_COPY_TARGET_TYPE;
-    return scsi_call_cut(call, scsi_get32(call->cdb + 10));
+    return scsi_call_cut(call, big_endian_get32(call->cdb + 10));
 }

@@ -148,7 +148,7 @@ scsi_device_find(struct scsi_device *device, const guint8 lun[8])
     default:
         return NULL;
     }
-    if (number >= SCSI_LUNS_MAX || scsi_get16(lun + 2) != 0 || scsi_get32(lun + 4) != 0)
+    if (number >= SCSI_LUNS_MAX || big_endian_get16(lun + 2) != 0 || big_endian_get32(lun + 4) != 0)
         return NULL;
     return g_atomic_pointer_get(&device->units[number]);
 }

@@ -30,7 +30,7 @@ inquire_nothing(struct scsi_call *call)
     reply[3] = 0x12;
     reply[4] = 36 - 5;
     memset(reply + 8, ' ', 28);
-    return scsi_call_cut(call, scsi_get16(call->cdb + 3));
+    return scsi_call_cut(call, big_endian_get16(call->cdb + 3));
 }
 
 static gboolean
@@ -48,8 +48,8 @@ inquire_standard(struct scsi_call *call)
     memcpy(reply + 16, call->unit->product, 16);
     memcpy(reply + 32, REVISION, 4);
     for (gsize i = 0; i < G_N_ELEMENTS(versions); i++)
-        scsi_put16(reply + 58 + 2 * i, versions[i]);
-    return scsi_call_cut(call, scsi_get16(call->cdb + 3));
+        big_endian_put16(reply + 58 + 2 * i, versions[i]);
+    return scsi_call_cut(call, big_endian_get16(call->cdb + 3));
 }
 
 gboolean

@@ -33,18 +33,18 @@ form_of_sense(const struct scsi_call *call)
     if (!is_long(call))
         return (struct form){4, disabled ? 0 : 8, call->cdb[4]};
     gboolean wide = call->cdb[1] & 0x10; /* LLBAA */
-    return (struct form){8, disabled ? 0 : wide ? 16 : 8, scsi_get16(call->cdb + 7)};
+    return (struct form){8, disabled ? 0 : wide ? 16 : 8, big_endian_get16(call->cdb + 7)};
 }
 
 static guint
 write_descriptor(const struct scsi_unit *unit, guint length, guint8 *to)
 {
     if (length == 16) {
-        scsi_put64(to, unit->blocks);
-        scsi_put32(to + 12, unit->block_size);
+        big_endian_put64(to, unit->blocks);
+        big_endian_put32(to + 12, unit->block_size);
     } else if (length == 8) {
-        scsi_put32(to, (guint32)MIN(unit->blocks, G_MAXUINT32));
-        scsi_put32(to + 4, unit->block_size); /* 24 bits */
+        big_endian_put32(to, (guint32)MIN(unit->blocks, G_MAXUINT32));
+        big_endian_put32(to + 4, unit->block_size); /* 24 bits */
     }
     return length;
 }
@@ -59,10 +59,10 @@ write_head(const struct scsi_call *call, const struct form *form, guint length, 
         to[2] = device;
         to[3] = (guint8)form->descriptor;
     } else {
-        scsi_put16(to, length - 2);
+        big_endian_put16(to, length - 2);
         to[3] = device;
         to[4] = form->descriptor == 16 ? 1 : 0; /* LONGLBA */
-        scsi_put16(to + 6, form->descriptor);
+        big_endian_put16(to + 6, form->descriptor);
     }
 }
 
@@ -114,8 +114,9 @@ check_descriptor(struct scsi_call *call, guint at, guint length)
     const guint8 *descriptor = call->task->out + at;
     if (length == 0)
         return TRUE;
-    guint64 blocks = length == 16 ? scsi_get64(descriptor) : scsi_get32(descriptor);
-    guint size = length == 16 ? scsi_get32(descriptor + 12) : scsi_get24(descriptor + 5);
+    guint64 blocks = length == 16 ? big_endian_get64(descriptor) : big_endian_get32(descriptor);
+    guint size =
+        length == 16 ? big_endian_get32(descriptor + 12) : big_endian_get24(descriptor + 5);
     guint64 most = length == 16 ? G_MAXUINT64 : G_MAXUINT32;
     if (blocks != 0 && blocks != most && blocks != call->unit->blocks)
         return scsi_sense_set_parameter(call, SCSI_SENSE_INVALID_PARAMETER, at);
@@ -134,7 +135,7 @@ check_head(struct scsi_call *call, gsize length, gsize *ret_pages)
     guint head = wide ? 8 : 4;
     if (length < head)
         return scsi_sense_set(call, SCSI_SENSE_LIST_LENGTH);
-    guint descriptor = wide ? scsi_get16(list + 6) : list[3];
+    guint descriptor = wide ? big_endian_get16(list + 6) : list[3];
     guint whole = wide && (list[4] & 1) ? 16 : 8;
     if (descriptor != 0 && descriptor != whole)
         return scsi_sense_set_parameter(call, SCSI_SENSE_INVALID_PARAMETER, wide ? 6 : 3);
@@ -174,7 +175,7 @@ gboolean
 scsi_mode_select(struct scsi_call *call)
 {
     struct scsi_unit *unit = call->unit;
-    gsize wanted = is_long(call) ? scsi_get16(call->cdb + 7) : call->cdb[4];
+    gsize wanted = is_long(call) ? big_endian_get16(call->cdb + 7) : call->cdb[4];
     gsize length = MIN(wanted, call->task->out_length), pages = 0;
     guint before, mode;
     if (!check_select(call))

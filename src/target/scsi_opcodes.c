@@ -12,9 +12,9 @@
 static void
 write_timeouts(const struct scsi_command *command, guint8 *to)
 {
-    scsi_put16(to, TIMEOUTS - 2);
-    scsi_put32(to + 4, command->timeout);      /* nominal */
-    scsi_put32(to + 8, 2u * command->timeout); /* recommended */
+    big_endian_put16(to, TIMEOUTS - 2);
+    big_endian_put32(to + 4, command->timeout);      /* nominal */
+    big_endian_put32(to + 8, 2u * command->timeout); /* recommended */
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */
@@ -29,14 +29,14 @@ report_all(struct scsi_call *call, gboolean timeouts)
     guint8 *reply = scsi_call_reply(call, 4 + each * n), *to = reply + 4;
     if (reply == NULL)
         return FALSE;
-    scsi_put32(reply, each * n);
+    big_endian_put32(reply, each * n);
     for (guint i = 0; (command = scsi_command_at(i)) != NULL; i++) {
         if (!scsi_command_is_for(command, call->unit))
             continue;
         to[0] = command->opcode;
-        scsi_put16(to + 2, command->action >= 0 ? (guint)command->action : 0);
+        big_endian_put16(to + 2, command->action >= 0 ? (guint)command->action : 0);
         to[5] = (guint8)((timeouts ? 0x02 : 0) | (command->action >= 0 ? 0x01 : 0));
-        scsi_put16(to + 6, scsi_command_length(command->opcode));
+        big_endian_put16(to + 6, scsi_command_length(command->opcode));
         if (timeouts)
             write_timeouts(command, to + 8);
         to += each;
@@ -62,7 +62,7 @@ check_action(struct scsi_call *call, enum options options, gboolean has_actions)
 static gboolean
 report_one(struct scsi_call *call, enum options options, gboolean timeouts)
 {
-    guint action = scsi_get16(call->cdb + 4);
+    guint action = big_endian_get16(call->cdb + 4);
     gboolean opcode;
     const struct scsi_command *command = scsi_command_find(call->cdb[3], action, &opcode);
     gboolean has_actions = opcode && (command == NULL || command->action >= 0);
@@ -83,7 +83,7 @@ report_one(struct scsi_call *call, enum options options, gboolean timeouts)
     if (reply == NULL)
         return FALSE;
     reply[1] = (guint8)((timeouts ? 0x80 : 0) | 0x03); /* as a standard has it */
-    scsi_put16(reply + 2, length);
+    big_endian_put16(reply + 2, length);
     memcpy(reply + 4, command->usage, length);
     if (timeouts)
         write_timeouts(command, reply + 4 + length);
@@ -99,7 +99,7 @@ scsi_report_opcodes(struct scsi_call *call)
         return scsi_sense_set_field(call, 2, 2);
     if (!(options == ALL ? report_all(call, timeouts) : report_one(call, options, timeouts)))
         return FALSE;
-    return scsi_call_cut(call, scsi_get32(call->cdb + 6));
+    return scsi_call_cut(call, big_endian_get32(call->cdb + 6));
 }
 
 gboolean
@@ -113,5 +113,5 @@ scsi_report_functions(struct scsi_call *call)
     reply[0] = 0x80 | 0x40 | 0x10 | 0x08 | 0x02;
     if (extended)
         reply[3] = 12;
-    return scsi_call_cut(call, scsi_get32(call->cdb + 6));
+    return scsi_call_cut(call, big_endian_get32(call->cdb + 6));
 }

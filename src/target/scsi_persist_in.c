@@ -27,10 +27,10 @@ read_keys(struct scsi_call *call)
     guint8 *reply = scsi_call_reply(call, 8 + 8 * n);
     if (reply == NULL)
         return FALSE;
-    scsi_put32(reply + 4, 8 * n);
+    big_endian_put32(reply + 4, 8 * n);
     for (guint i = 0; i < n; i++) {
         const struct scsi_registration *registration = reservation->registrations->pdata[i];
-        scsi_put64(reply + 8 + 8 * i, registration->key);
+        big_endian_put64(reply + 8 + 8 * i, registration->key);
     }
     return TRUE;
 }
@@ -43,10 +43,10 @@ read_reservation(struct scsi_call *call)
     guint8 *reply = scsi_call_reply(call, 8 + length);
     if (reply == NULL)
         return FALSE;
-    scsi_put32(reply + 4, length);
+    big_endian_put32(reply + 4, length);
     if (length == 0)
         return TRUE;
-    scsi_put64(reply + 8, reservation->holder != NULL ? reservation->holder->key : 0);
+    big_endian_put64(reply + 8, reservation->holder != NULL ? reservation->holder->key : 0);
     reply[8 + 13] = (guint8)reservation->type; /* scope 0: the unit */
     return TRUE;
 }
@@ -69,16 +69,16 @@ write_status(const struct scsi_reservation *reservation,
              const struct scsi_registration *registration, guint8 *to)
 {
     gsize name = name_length(registration->port);
-    scsi_put64(to, registration->key);
+    big_endian_put64(to, registration->key);
     if (scsi_reservation_holds(reservation, registration)) {
         to[12] = 0x01; /* R_HOLDER */
         to[13] = (guint8)reservation->type;
     }
-    scsi_put16(to + 18, 1); /* relative target port */
-    scsi_put32(to + 20, (guint32)(ID_HEAD + name));
+    big_endian_put16(to + 18, 1); /* relative target port */
+    big_endian_put32(to + 20, (guint32)(ID_HEAD + name));
     guint8 *id = to + STATUS_HEAD;
     id[0] = 0x45; /* format 1 (a port, not a device), iSCSI */
-    scsi_put16(id + 2, (guint)name);
+    big_endian_put16(id + 2, (guint)name);
     memcpy(id + ID_HEAD, registration->port, strlen(registration->port));
     return STATUS_HEAD + ID_HEAD + name;
 }
@@ -96,7 +96,7 @@ read_full_status(struct scsi_call *call)
     guint8 *reply = scsi_call_reply(call, length), *at = reply + 8;
     if (reply == NULL)
         return FALSE;
-    scsi_put32(reply + 4, (guint32)(length - 8));
+    big_endian_put32(reply + 4, (guint32)(length - 8));
     for (guint i = 0; i < all->len; i++)
         at += write_status(reservation, all->pdata[i], at);
     return TRUE;
@@ -116,7 +116,7 @@ scsi_persist_in(struct scsi_call *call)
     g_mutex_lock(&reservation->lock);
     gboolean ok = actions[action](call);
     if (ok && action != REPORT_CAPABILITIES)
-        scsi_put32(call->task->in->data, reservation->generation);
+        big_endian_put32(call->task->in->data, reservation->generation);
     g_mutex_unlock(&reservation->lock);
-    return ok && scsi_call_cut(call, scsi_get16(call->cdb + 7));
+    return ok && scsi_call_cut(call, big_endian_get16(call->cdb + 7));
 }

@@ -272,7 +272,7 @@ scsi_persist_out(struct scsi_call *call)
     struct scsi_unit *unit = call->unit;
     const guint8 *list = call->task->out;
     guint action = call->cdb[1] & 0x1f;
-    if (scsi_get32(call->cdb + 5) != LIST_LENGTH || call->task->out_length < LIST_LENGTH)
+    if (big_endian_get32(call->cdb + 5) != LIST_LENGTH || call->task->out_length < LIST_LENGTH)
         return scsi_sense_set(call, SCSI_SENSE_LIST_LENGTH);
     if (!check_list(call, action))
         return FALSE;
@@ -280,8 +280,8 @@ scsi_persist_out(struct scsi_call *call)
         .call = call,
         .unit = unit,
         .reservation = &unit->reservation,
-        .key = scsi_get64(list),
-        .action_key = scsi_get64(list + 8),
+        .key = big_endian_get64(list),
+        .action_key = big_endian_get64(list + 8),
         .type = call->cdb[2] & 0x0f,
     };
     g_mutex_lock(&unit->reservation.lock);

@@ -8,6 +8,7 @@
  * and neither of the two is asked for meanwhile but to look at a reservation. */
 #pragma once
 
+#include "base/big_endian.h"
 #include "target/scsi.h"
 #include "target/scsi_range.h"
 
@@ -133,50 +134,3 @@ guint8 *scsi_call_reply(struct scsi_call *call, gsize length);
 guint8 *scsi_call_room(struct scsi_call *call, gsize length);
 /* Cut the data to the allocation length of the CDB; returns TRUE. */
 gboolean scsi_call_cut(struct scsi_call *call, gsize allocation);
-
-/* ---- Numbers --------------------------------------------------------------------------------- */
-
-static inline guint16
-scsi_get16(const guint8 *from)
-{
-    return (guint16)(from[0] << 8 | from[1]);
-}
-
-static inline guint32
-scsi_get24(const guint8 *from)
-{
-    return (guint32)from[0] << 16 | scsi_get16(from + 1);
-}
-
-static inline guint32
-scsi_get32(const guint8 *from)
-{
-    return (guint32)scsi_get16(from) << 16 | scsi_get16(from + 2);
-}
-
-static inline guint64
-scsi_get64(const guint8 *from)
-{
-    return (guint64)scsi_get32(from) << 32 | scsi_get32(from + 4);
-}
-
-static inline void
-scsi_put16(guint8 *to, guint value)
-{
-    to[0] = (guint8)(value >> 8);
-    to[1] = (guint8)value;
-}
-
-static inline void
-scsi_put32(guint8 *to, guint32 value)
-{
-    scsi_put16(to, value >> 16);
-    scsi_put16(to + 2, value & 0xffff);
-}
-
-static inline void
-scsi_put64(guint8 *to, guint64 value)
-{
-    scsi_put32(to, (guint32)(value >> 32));
-    scsi_put32(to + 4, (guint32)value);
-}

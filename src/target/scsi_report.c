@@ -44,9 +44,9 @@ scsi_report_luns(struct scsi_call *call)
         if (g_atomic_pointer_get(&device->units[i]) != NULL)
             reply[8 + 8 * n++ + 1] = (guint8)i;
     }
-    scsi_put32(reply, 8 * n);
+    big_endian_put32(reply, 8 * n);
     call->task->in_length = 8 + 8 * n;
-    return scsi_call_cut(call, scsi_get32(call->cdb + 6));
+    return scsi_call_cut(call, big_endian_get32(call->cdb + 6));
 }
 
 /* ---- LOG SENSE ------------------------------------------------------------------------------- */
@@ -100,12 +100,12 @@ scsi_log_sense(struct scsi_call *call)
         return FALSE;
     if (!write_log_page(page, reply + 4, &length))
         return scsi_sense_set_field(call, 2, 5);
-    if (scsi_get16(call->cdb + 5) > 0 && page != LOG_PAGES) /* parameters from there on */
+    if (big_endian_get16(call->cdb + 5) > 0 && page != LOG_PAGES) /* parameters from there on */
         length = 0;
     reply[0] = (guint8)page;
-    scsi_put16(reply + 2, length);
+    big_endian_put16(reply + 2, length);
     call->task->in_length = 4 + length;
-    return scsi_call_cut(call, scsi_get16(call->cdb + 7));
+    return scsi_call_cut(call, big_endian_get16(call->cdb + 7));
 }
 
 /* ---- START STOP UNIT, SEND DIAGNOSTIC -------------------------------------------------------- */
@@ -129,7 +129,7 @@ scsi_send_diagnostic(struct scsi_call *call)
 {
     if (call->cdb[1] & 0xe0) /* a self test other than the default one */
         return scsi_sense_set_field(call, 1, 7);
-    if (scsi_get16(call->cdb + 3) != 0)
+    if (big_endian_get16(call->cdb + 3) != 0)
         return scsi_sense_set_field(call, 3, -1);
     return TRUE;
 }

@@ -27,7 +27,7 @@ format_fixed(enum scsi_sense sense, const struct detail *detail, guint8 *to)
     /* There is room for 32 bits; more than that is left out, as SPC wants it. */
     if (detail->has_information && detail->information <= G_MAXUINT32) {
         to[0] |= 0x80;
-        scsi_put32(to + 3, (guint32)detail->information);
+        big_endian_put32(to + 3, (guint32)detail->information);
     }
     if (detail->has_field)
         memcpy(to + 15, detail->field, sizeof detail->field);
@@ -47,7 +47,7 @@ format_descriptors(enum scsi_sense sense, const struct detail *detail, guint8 *t
         to[length] = 0x00; /* information */
         to[length + 1] = 10;
         to[length + 2] = 0x80;
-        scsi_put64(to + length + 4, detail->information);
+        big_endian_put64(to + length + 4, detail->information);
         length += 12;
     }
     if (detail->has_field) {
@@ -108,7 +108,7 @@ set_pointer(struct scsi_call *call, enum scsi_sense sense, gboolean in_cdb, guin
 {
     struct detail detail = {.has_field = TRUE};
     detail.field[0] = (guint8)(0x80 | (in_cdb ? 0x40 : 0) | (bit >= 0 ? 0x08 | bit : 0));
-    scsi_put16(detail.field + 1, byte);
+    big_endian_put16(detail.field + 1, byte);
     return set(call, sense, &detail);
 }
 

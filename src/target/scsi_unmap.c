@@ -94,7 +94,7 @@ static struct scsi_blocks
 descriptor_at(const guint8 *list, guint i)
 {
     const guint8 *at = list + HEAD + i * DESCRIPTOR;
-    return (struct scsi_blocks){scsi_get64(at), scsi_get32(at + 8)};
+    return (struct scsi_blocks){big_endian_get64(at), big_endian_get32(at + 8)};
 }
 
 /* All of it is looked at before anything is done. */
@@ -131,14 +131,14 @@ gboolean
 scsi_unmap(struct scsi_call *call)
 {
     const guint8 *list = call->task->out;
-    gsize length = MIN(call->task->out_length, scsi_get16(call->cdb + 7));
+    gsize length = MIN(call->task->out_length, big_endian_get16(call->cdb + 7));
     if (call->cdb[1] & 1) /* ANCHOR */
         return scsi_sense_set_field(call, 1, 0);
-    if (scsi_get16(call->cdb + 7) == 0)
+    if (big_endian_get16(call->cdb + 7) == 0)
         return TRUE;
     if (length < HEAD)
         return scsi_sense_set(call, SCSI_SENSE_LIST_LENGTH);
-    guint n = (guint)MIN(scsi_get16(list + 2), length - HEAD) / DESCRIPTOR;
+    guint n = (guint)MIN(big_endian_get16(list + 2), length - HEAD) / DESCRIPTOR;
     if (!check_descriptors(call, n))
         return FALSE;
     for (guint i = 0; i < n; i++) {

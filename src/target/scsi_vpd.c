@@ -66,8 +66,8 @@ write_designators(const struct scsi_call *call, struct page *page)
     guint8 *t10 = designator(page, ASCII, UNIT, T10, 8 + 32);
     memcpy(t10, SCSI_VENDOR, 8);
     memcpy(t10 + 8, unit->serial, 32);
-    scsi_put32(designator(page, BINARY, PORT, RELATIVE_PORT, 4), 1);
-    scsi_put32(designator(page, BINARY, PORT, PORT_GROUP, 4), 1);
+    big_endian_put32(designator(page, BINARY, PORT, RELATIVE_PORT, 4), 1);
+    big_endian_put32(designator(page, BINARY, PORT, PORT_GROUP, 4), 1);
     write_name(page, PORT, port, strlen(port));
     write_name(page, DEVICE, port, tag != NULL ? (gsize)(tag - port) : strlen(port));
 }
@@ -90,17 +90,17 @@ write_limits(const struct scsi_call *call, struct page *page)
     guint8 *to = take(page, 60) - 4; /* offsets as in SBC-3 */
     to[4] = 0x01;                    /* WSNZ */
     to[5] = SCSI_COMPARE_BLOCKS_MAX;
-    scsi_put16(to + 6, DISK_BLOCK / block_size);
-    scsi_put32(to + 8, SCSI_TRANSFER_MAX / block_size);
-    scsi_put32(to + 12, (1u << 20) / block_size);        /* optimal */
-    scsi_put32(to + 16, SCSI_TRANSFER_MAX / block_size); /* to prefetch */
-    scsi_put64(to + 36, SCSI_WRITE_SAME_MAX / block_size);
+    big_endian_put16(to + 6, DISK_BLOCK / block_size);
+    big_endian_put32(to + 8, SCSI_TRANSFER_MAX / block_size);
+    big_endian_put32(to + 12, (1u << 20) / block_size);        /* optimal */
+    big_endian_put32(to + 16, SCSI_TRANSFER_MAX / block_size); /* to prefetch */
+    big_endian_put64(to + 36, SCSI_WRITE_SAME_MAX / block_size);
     if (!call->unit->thin)
         return;
-    scsi_put32(to + 20, SCSI_UNMAP_BLOCKS_MAX);
-    scsi_put32(to + 24, SCSI_UNMAP_DESCRIPTORS_MAX);
-    scsi_put32(to + 28, DISK_BLOCK / block_size);
-    scsi_put32(to + 32, 0x80000000); /* UGAVALID, aligned at 0 */
+    big_endian_put32(to + 20, SCSI_UNMAP_BLOCKS_MAX);
+    big_endian_put32(to + 24, SCSI_UNMAP_DESCRIPTORS_MAX);
+    big_endian_put32(to + 28, DISK_BLOCK / block_size);
+    big_endian_put32(to + 32, 0x80000000); /* UGAVALID, aligned at 0 */
 }
 
 /* Neither a rotation rate nor a form factor is known of a disk that was backed up; it seeks like
@@ -108,7 +108,7 @@ write_limits(const struct scsi_call *call, struct page *page)
 static void
 write_characteristics(const struct scsi_call *call G_GNUC_UNUSED, struct page *page)
 {
-    scsi_put16(take(page, 60), 1);
+    big_endian_put16(take(page, 60), 1);
 }
 
 static void
@@ -131,18 +131,18 @@ write_third_party(const struct scsi_call *call G_GNUC_UNUSED, struct page *page)
         0x00, 0x08, 0x00, 0x04, 2, SCSI_COPY_TARGET_TYPE, SCSI_COPY_SEGMENT_TYPE, 0};
     memcpy(take(page, sizeof commands), commands, sizeof commands);
     guint8 *to = take(page, 32); /* limits of the parameters */
-    scsi_put16(to, 0x0004);
-    scsi_put16(to + 2, 28);
-    scsi_put16(to + 8, SCSI_COPY_TARGETS_MAX);
-    scsi_put16(to + 10, SCSI_COPY_SEGMENTS_MAX);
-    scsi_put32(to + 12, SCSI_COPY_LIST_MAX);
+    big_endian_put16(to, 0x0004);
+    big_endian_put16(to + 2, 28);
+    big_endian_put16(to + 8, SCSI_COPY_TARGETS_MAX);
+    big_endian_put16(to + 10, SCSI_COPY_SEGMENTS_MAX);
+    big_endian_put32(to + 12, SCSI_COPY_LIST_MAX);
     memcpy(take(page, sizeof descriptors), descriptors, sizeof descriptors);
     to = take(page, 36); /* general operation */
-    scsi_put16(to, 0x8001);
-    scsi_put16(to + 2, 32);
-    scsi_put32(to + 4, 1);
-    scsi_put32(to + 8, 1);
-    scsi_put32(to + 12, SCSI_COPY_BYTES_MAX);
+    big_endian_put16(to, 0x8001);
+    big_endian_put16(to + 2, 32);
+    big_endian_put32(to + 4, 1);
+    big_endian_put32(to + 8, 1);
+    big_endian_put32(to + 12, SCSI_COPY_BYTES_MAX);
     to[16] = 9; /* granularity of a segment: 512 bytes */
 }
 
@@ -168,12 +168,12 @@ reply_page(struct scsi_call *call, const struct row *row)
     struct page page = {0};
     row->write(call, &page);
     page.bytes[1] = row->page;
-    scsi_put16(page.bytes + 2, page.length);
+    big_endian_put16(page.bytes + 2, page.length);
     guint8 *reply = scsi_call_reply(call, 4 + page.length);
     if (reply == NULL)
         return FALSE;
     memcpy(reply, page.bytes, 4 + page.length);
-    return scsi_call_cut(call, scsi_get16(call->cdb + 3));
+    return scsi_call_cut(call, big_endian_get16(call->cdb + 3));
 }
 
 gboolean

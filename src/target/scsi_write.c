@@ -101,7 +101,7 @@ compare_and_write(struct scsi_call *call, const struct scsi_blocks *blocks, guin
 gboolean
 scsi_compare_write(struct scsi_call *call)
 {
-    struct scsi_blocks blocks = {scsi_get64(call->cdb + 2), call->cdb[13]};
+    struct scsi_blocks blocks = {big_endian_get64(call->cdb + 2), call->cdb[13]};
     struct scsi_range range;
     if ((call->cdb[1] & 0xe0) != 0)
         return scsi_sense_set_field(call, 1, 7);

@@ -32,7 +32,7 @@ append_login(GByteArray *to, gboolean with_digests)
     guint8 bhs[ISCSI_BHS] = {ISCSI_LOGIN_REQUEST | ISCSI_IMMEDIATE, 0x87};
     static const guint8 zeros[4];
     guint32 length = sizeof keys + (with_digests ? sizeof digests - 1 : 0);
-    iscsi_put24(bhs + 5, length);
+    big_endian_put24(bhs + 5, length);
     bhs[ISCSI_AT_ISID] = 0x80;
     g_byte_array_append(to, bhs, sizeof bhs);
     g_byte_array_append(to, (const guint8 *)keys, sizeof keys - 1);

@@ -42,7 +42,7 @@ check_response(const GByteArray *response, enum iscsi_login_state state)
     guint length = iscsi_data_length(bhs);
     g_assert_cmpuint(response->len, ==, ISCSI_BHS + length + iscsi_padding(length));
     g_assert_cmpuint(length, <=, ISCSI_RECEIVE_DEFAULT);
-    gboolean good = iscsi_get16(bhs + ISCSI_AT_LOGIN_STATUS) == 0;
+    gboolean good = big_endian_get16(bhs + ISCSI_AT_LOGIN_STATUS) == 0;
     g_assert_cmpint(good, ==, state != ISCSI_LOGIN_FAILED);
     if (!good)
         g_assert_cmpuint(length, ==, 0);

@@ -10,9 +10,9 @@
  * get at what is behind them.  The report is consistent, and what is healed needs no more healing.
  */
 #include "base/error.h"
+#include "base/little_endian.h"
 #include "fuzz.h"
 #include "repo/repo.h"
-#include "store/little_endian.h"
 #include "store/parity_private.h"
 
 #define OBJECT "packs/object"

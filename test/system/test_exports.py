@@ -209,6 +209,20 @@ class IscsiTest(ExportCase):
         self.assertNotIn('chap', export)
         self.assert_same(self.url(export), self.disk)
 
+    def test_commit_fails(self):
+        """A set that cannot be made at the end: `stop` says so, and where the reason is."""
+        export = self.start_export('app', '--commit', 'app-repaired')
+        self.tool('qemu-io', '-f', 'raw', '-c', 'write -P 0x44 4M 1M', self.url(export))
+        packs = (self.store / 'packs').rename(self.dir / 'away')
+        (self.store / 'packs').touch()
+        failed = self.fails(1, 'export', 'stop', export['id'], words=[export['id'], '.log'])
+        log = self.runtime / f'slipway/exports/{export["id"]}.log'
+        self.assertIn(str(log), failed.error)
+        self.assertIn('packs', log.read_text())
+        (self.store / 'packs').unlink()
+        packs.rename(self.store / 'packs')
+        self.assertEqual(['app'], [entry['name'] for entry in self.sets()])
+
     def inquire(self, export, initiator):
         """What iscsi-inq ends with, under this name."""
         return self.tool('iscsi-inq', '-i', initiator, self.url(export), code=None).returncode
@@ -358,6 +372,7 @@ class LifeTest(ExportCase):
         self.fails(NOT_FOUND, 'export', 'start', 'nobody', words=['nobody'])
         self.fails(NOT_FOUND, 'export', 'start', 'app', 'nodisk', words=['nodisk', 'disk0'])
         self.fails(USAGE, 'export', 'start')
+        self.fails(USAGE, 'export', 'start', 'app', 'data', 'data', words=['data', 'twice'])
         self.fails(USAGE, 'export', 'start', 'app', '--listen', 'nonsense')
         self.fails(NOT_FOUND, 'export', 'stop', 'abcdef')
         self.fails(USAGE, 'export', 'stop')

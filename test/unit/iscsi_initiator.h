@@ -204,7 +204,7 @@ initiator_append(struct initiator *initiator, GByteArray *to, guint8 *bhs, const
 {
     static const guint8 zeros[4];
     guint8 digest[ISCSI_DIGEST];
-    iscsi_put24(bhs + 5, length);
+    big_endian_put24(bhs + 5, length);
     g_byte_array_append(to, bhs, ISCSI_BHS);
     if (initiator->header_digest) {
         iscsi_digest_put(iscsi_digest_add(ISCSI_DIGEST_BEGIN, bhs, ISCSI_BHS), digest);
@@ -267,7 +267,7 @@ initiator_receive(struct initiator *initiator)
             iscsi_digest_add(ISCSI_DIGEST_BEGIN, initiator->data->data, padded), digest));
     }
     g_byte_array_set_size(initiator->data, length);
-    initiator->max_cmd_sn = iscsi_get32(initiator->bhs + ISCSI_AT_MAX_CMD_SN);
+    initiator->max_cmd_sn = big_endian_get32(initiator->bhs + ISCSI_AT_MAX_CMD_SN);
     return TRUE;
 }
 
@@ -298,11 +298,11 @@ initiator_login(struct initiator *initiator, guint stage, guint next, gboolean t
     guint8 bhs[ISCSI_BHS] = {ISCSI_LOGIN_REQUEST | ISCSI_IMMEDIATE};
     bhs[ISCSI_AT_FLAGS] = (guint8)((transit ? ISCSI_TRANSIT | next : 0) | stage << 2);
     memcpy(bhs + ISCSI_AT_ISID, initiator->isid, 6);
-    iscsi_put16(bhs + ISCSI_AT_TSIH, initiator->tsih);
-    iscsi_put32(bhs + ISCSI_AT_TAG, 1);
-    iscsi_put16(bhs + ISCSI_AT_CID, initiator->cid);
-    iscsi_put32(bhs + ISCSI_AT_CMD_SN, initiator->cmd_sn);
-    iscsi_put32(bhs + ISCSI_AT_EXP_STAT_SN, initiator->exp_stat_sn);
+    big_endian_put16(bhs + ISCSI_AT_TSIH, initiator->tsih);
+    big_endian_put32(bhs + ISCSI_AT_TAG, 1);
+    big_endian_put16(bhs + ISCSI_AT_CID, initiator->cid);
+    big_endian_put32(bhs + ISCSI_AT_CMD_SN, initiator->cmd_sn);
+    big_endian_put32(bhs + ISCSI_AT_EXP_STAT_SN, initiator->exp_stat_sn);
     g_autofree char *text = g_strdup(keys);
     gsize length = strlen(text);
     g_strdelimit(text, "\n", '\0');
@@ -310,8 +310,8 @@ initiator_login(struct initiator *initiator, guint stage, guint next, gboolean t
         !initiator_receive(initiator))
         return -1;
     g_assert_cmphex(ISCSI_OPCODE(initiator->bhs), ==, ISCSI_LOGIN_RESPONSE);
-    initiator->exp_stat_sn = iscsi_get32(initiator->bhs + ISCSI_AT_STAT_SN) + 1;
-    return iscsi_get16(initiator->bhs + ISCSI_AT_LOGIN_STATUS);
+    initiator->exp_stat_sn = big_endian_get32(initiator->bhs + ISCSI_AT_STAT_SN) + 1;
+    return big_endian_get16(initiator->bhs + ISCSI_AT_LOGIN_STATUS);
 }
 
 /* The value of a key in the last answer; NULL: none.  Free with g_free(). */
@@ -342,7 +342,7 @@ initiator_begin(struct initiator *initiator, const char *more)
     g_assert_cmphex((guint)initiator_login(initiator, OPERATIONAL, FULL_FEATURE, TRUE, keys), ==,
                     0);
     g_assert_cmphex(initiator->bhs[ISCSI_AT_FLAGS], ==, 0x87);
-    initiator->tsih = iscsi_get16(initiator->bhs + ISCSI_AT_TSIH);
+    initiator->tsih = big_endian_get16(initiator->bhs + ISCSI_AT_TSIH);
     g_assert_cmphex(initiator->tsih, !=, 0);
     g_autofree char *header = initiator_value(initiator, "HeaderDigest");
     g_autofree char *data = initiator_value(initiator, "DataDigest");
@@ -365,9 +365,9 @@ static G_GNUC_UNUSED void
 initiator_request(struct initiator *initiator, guint8 *bhs, enum iscsi_opcode opcode)
 {
     bhs[0] = (guint8)opcode;
-    iscsi_put32(bhs + ISCSI_AT_TAG, ++initiator->tag);
-    iscsi_put32(bhs + ISCSI_AT_CMD_SN, initiator->cmd_sn++);
-    iscsi_put32(bhs + ISCSI_AT_EXP_STAT_SN, initiator->exp_stat_sn);
+    big_endian_put32(bhs + ISCSI_AT_TAG, ++initiator->tag);
+    big_endian_put32(bhs + ISCSI_AT_CMD_SN, initiator->cmd_sn++);
+    big_endian_put32(bhs + ISCSI_AT_EXP_STAT_SN, initiator->exp_stat_sn);
 }
 
 /* READ(10) or WRITE(10). */
@@ -377,10 +377,10 @@ initiator_command(struct initiator *initiator, guint8 *bhs, gboolean writes, gui
 {
     initiator_request(initiator, bhs, ISCSI_COMMAND);
     bhs[ISCSI_AT_FLAGS] = ISCSI_FINAL | 1 | (writes ? ISCSI_WRITE : ISCSI_READ);
-    iscsi_put32(bhs + ISCSI_AT_EXPECTED, blocks * BLOCK);
+    big_endian_put32(bhs + ISCSI_AT_EXPECTED, blocks * BLOCK);
     bhs[ISCSI_AT_CDB] = writes ? 0x2a : 0x28;
-    iscsi_put32(bhs + ISCSI_AT_CDB + 2, block);
-    iscsi_put16(bhs + ISCSI_AT_CDB + 7, blocks);
+    big_endian_put32(bhs + ISCSI_AT_CDB + 2, block);
+    big_endian_put16(bhs + ISCSI_AT_CDB + 7, blocks);
 }
 
 /* One Data-Out. */
@@ -390,10 +390,10 @@ initiator_data_out(guint8 *bhs, guint32 tag, guint32 target_tag, guint32 data_sn
 {
     bhs[0] = ISCSI_DATA_OUT;
     bhs[ISCSI_AT_FLAGS] = final ? ISCSI_FINAL : 0;
-    iscsi_put32(bhs + ISCSI_AT_TAG, tag);
-    iscsi_put32(bhs + ISCSI_AT_TARGET_TAG, target_tag);
-    iscsi_put32(bhs + ISCSI_AT_DATA_SN, data_sn);
-    iscsi_put32(bhs + ISCSI_AT_BUFFER_OFFSET, offset);
+    big_endian_put32(bhs + ISCSI_AT_TAG, tag);
+    big_endian_put32(bhs + ISCSI_AT_TARGET_TAG, target_tag);
+    big_endian_put32(bhs + ISCSI_AT_DATA_SN, data_sn);
+    big_endian_put32(bhs + ISCSI_AT_BUFFER_OFFSET, offset);
 }
 
 /* The response to the last command: its SCSI status.  It comes in its own PDU. */
@@ -410,7 +410,7 @@ initiator_sense(struct initiator *initiator)
 {
     g_assert_cmpuint(initiator->bhs[ISCSI_AT_SCSI_STATUS], ==, SCSI_CHECK_CONDITION);
     g_assert_cmpuint(initiator->data->len, >=, 2 + 14);
-    return iscsi_get16(initiator->data->data + 2 + 12);
+    return big_endian_get16(initiator->data->data + 2 + 12);
 }
 
 /* The unit attention that every nexus begins with. */
@@ -433,7 +433,7 @@ initiator_ping(struct initiator *initiator)
     guint8 bhs[ISCSI_BHS] = {0};
     initiator_request(initiator, bhs, ISCSI_NOP_OUT);
     bhs[ISCSI_AT_FLAGS] = ISCSI_FINAL;
-    iscsi_put32(bhs + ISCSI_AT_TARGET_TAG, ISCSI_NO_TAG);
+    big_endian_put32(bhs + ISCSI_AT_TARGET_TAG, ISCSI_NO_TAG);
     g_assert_true(initiator_send(initiator, bhs, "ping", 4));
     initiator_expect(initiator, ISCSI_NOP_IN);
     g_assert_cmpmem(initiator->data->data, initiator->data->len, "ping", 4);

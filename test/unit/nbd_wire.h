@@ -57,10 +57,10 @@ nbd_wire_greet(const struct nbd_fixture *fixture, guint32 flags)
     int fd = nbd_wire_dial(fixture);
     guint8 greeting[18], reply[4];
     nbd_wire_hear(fd, greeting, sizeof greeting);
-    g_assert_cmpuint(nbd_get64(greeting), ==, NBD_MAGIC);
-    g_assert_cmpuint(nbd_get64(greeting + 8), ==, NBD_OPTION_MAGIC);
-    g_assert_cmpuint(nbd_get16(greeting + 16), ==, 3);
-    nbd_put32(reply, flags);
+    g_assert_cmpuint(big_endian_get64(greeting), ==, NBD_MAGIC);
+    g_assert_cmpuint(big_endian_get64(greeting + 8), ==, NBD_OPTION_MAGIC);
+    g_assert_cmpuint(big_endian_get16(greeting + 16), ==, 3);
+    big_endian_put32(reply, flags);
     nbd_wire_say(fd, reply, sizeof reply);
     return fd;
 }
@@ -69,9 +69,9 @@ static inline void
 nbd_wire_say_option(int fd, guint32 number, const void *data, guint32 length)
 {
     guint8 head[16];
-    nbd_put64(head, NBD_OPTION_MAGIC);
-    nbd_put32(head + 8, number);
-    nbd_put32(head + 12, length);
+    big_endian_put64(head, NBD_OPTION_MAGIC);
+    big_endian_put32(head + 8, number);
+    big_endian_put32(head + 12, length);
     nbd_wire_say(fd, head, sizeof head);
     if (data != NULL && length > 0)
         nbd_wire_say(fd, data, length);
@@ -83,12 +83,12 @@ nbd_wire_hear_reply(int fd, guint32 number)
 {
     guint8 head[20], data[4096];
     nbd_wire_hear(fd, head, sizeof head);
-    g_assert_cmpuint(nbd_get64(head), ==, NBD_OPTION_REPLY_MAGIC);
-    g_assert_cmpuint(nbd_get32(head + 8), ==, number);
-    g_assert_cmpuint(nbd_get32(head + 16), <=, sizeof data);
-    if (nbd_get32(head + 16) > 0)
-        nbd_wire_hear(fd, data, nbd_get32(head + 16));
-    return nbd_get32(head + 12);
+    g_assert_cmpuint(big_endian_get64(head), ==, NBD_OPTION_REPLY_MAGIC);
+    g_assert_cmpuint(big_endian_get32(head + 8), ==, number);
+    g_assert_cmpuint(big_endian_get32(head + 16), <=, sizeof data);
+    if (big_endian_get32(head + 16) > 0)
+        nbd_wire_hear(fd, data, big_endian_get32(head + 16));
+    return big_endian_get32(head + 12);
 }
 
 /* In transmission, with simple replies. */
@@ -106,11 +106,11 @@ static inline void
 nbd_wire_say_request(int fd, guint16 type, guint64 cookie, guint64 offset, guint32 length)
 {
     guint8 head[28] = {0};
-    nbd_put32(head, NBD_REQUEST_MAGIC);
-    nbd_put16(head + 6, type);
-    nbd_put64(head + 8, cookie);
-    nbd_put64(head + 16, offset);
-    nbd_put32(head + 24, length);
+    big_endian_put32(head, NBD_REQUEST_MAGIC);
+    big_endian_put16(head + 6, type);
+    big_endian_put64(head + 8, cookie);
+    big_endian_put64(head + 16, offset);
+    big_endian_put32(head + 24, length);
     nbd_wire_say(fd, head, sizeof head);
 }
 
@@ -120,7 +120,7 @@ nbd_wire_hear_answer(int fd, guint32 status)
 {
     guint8 head[16];
     nbd_wire_hear(fd, head, sizeof head);
-    g_assert_cmpuint(nbd_get32(head), ==, NBD_SIMPLE_REPLY_MAGIC);
-    g_assert_cmpuint(nbd_get32(head + 4), ==, status);
-    return nbd_get64(head + 8);
+    g_assert_cmpuint(big_endian_get32(head), ==, NBD_SIMPLE_REPLY_MAGIC);
+    g_assert_cmpuint(big_endian_get32(head + 4), ==, status);
+    return big_endian_get64(head + 8);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/error.h"
+#include "base/little_endian.h"
 #include "disk/disk_open.h"
 #include "engine/boot_firmware.h"
 #include "engine/boot_screen.h"
 #include "engine/boot_sign.h"
-#include "store/little_endian.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/little_endian.h"
 #include "engine/boot_variables.h"
-#include "store/little_endian.h"
 
 #include <string.h>
 

@@ -22,9 +22,9 @@ take_data(struct initiator *initiator, guint *ret_pdus)
     while (!last) {
         initiator_expect(initiator, ISCSI_DATA_IN);
         const guint8 *bhs = initiator->bhs;
-        g_assert_cmpuint(iscsi_get32(bhs + ISCSI_AT_TAG), ==, initiator->tag);
-        g_assert_cmpuint(iscsi_get32(bhs + ISCSI_AT_DATA_SN), ==, n++);
-        g_assert_cmpuint(iscsi_get32(bhs + ISCSI_AT_BUFFER_OFFSET), ==, all->len);
+        g_assert_cmpuint(big_endian_get32(bhs + ISCSI_AT_TAG), ==, initiator->tag);
+        g_assert_cmpuint(big_endian_get32(bhs + ISCSI_AT_DATA_SN), ==, n++);
+        g_assert_cmpuint(big_endian_get32(bhs + ISCSI_AT_BUFFER_OFFSET), ==, all->len);
         g_byte_array_append(all, initiator->data->data, initiator->data->len);
         last = (bhs[ISCSI_AT_FLAGS] & ISCSI_STATUS) != 0;
     }
@@ -131,12 +131,13 @@ test_residuals(void)
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         guint8 bhs[ISCSI_BHS] = {0};
         initiator_command(initiator, bhs, FALSE, 0, 1);
-        iscsi_put32(bhs + ISCSI_AT_EXPECTED, rows[i].expected);
+        big_endian_put32(bhs + ISCSI_AT_EXPECTED, rows[i].expected);
         g_assert_true(initiator_send(initiator, bhs, NULL, 0));
         initiator_expect(initiator, rows[i].length > 0 ? ISCSI_DATA_IN : ISCSI_RESPONSE);
         g_assert_cmpuint(initiator->data->len, ==, rows[i].length);
         g_assert_cmphex(initiator->bhs[ISCSI_AT_FLAGS] & 0x06, ==, rows[i].flags);
-        g_assert_cmpuint(iscsi_get32(initiator->bhs + ISCSI_AT_RESIDUAL), ==, rows[i].residual);
+        g_assert_cmpuint(big_endian_get32(initiator->bhs + ISCSI_AT_RESIDUAL), ==,
+                         rows[i].residual);
     }
 }
 
@@ -170,11 +171,11 @@ serve_r2ts(struct initiator *initiator, const guint8 *bytes, guint32 piece, guin
         if (ISCSI_OPCODE(bhs) == ISCSI_RESPONSE)
             return bhs[ISCSI_AT_SCSI_STATUS];
         g_assert_cmphex(ISCSI_OPCODE(bhs), ==, ISCSI_R2T);
-        g_assert_cmpuint(iscsi_get32(bhs + ISCSI_AT_DATA_SN), ==, n++);
-        guint32 length = iscsi_get32(bhs + ISCSI_AT_R2T_LENGTH);
+        g_assert_cmpuint(big_endian_get32(bhs + ISCSI_AT_DATA_SN), ==, n++);
+        guint32 length = big_endian_get32(bhs + ISCSI_AT_R2T_LENGTH);
         *ret_asked += length;
-        send_part(initiator, bytes, iscsi_get32(bhs + ISCSI_AT_TARGET_TAG),
-                  iscsi_get32(bhs + ISCSI_AT_BUFFER_OFFSET), length, piece);
+        send_part(initiator, bytes, big_endian_get32(bhs + ISCSI_AT_TARGET_TAG),
+                  big_endian_get32(bhs + ISCSI_AT_BUFFER_OFFSET), length, piece);
     }
 }
 
@@ -281,8 +282,9 @@ test_bad_data_out(void)
         g_assert_true(initiator_send(initiator, bhs, NULL, 0));
         initiator_expect(initiator, ISCSI_R2T);
         guint8 out[ISCSI_BHS] = {0};
-        initiator_data_out(out, initiator->tag, iscsi_get32(initiator->bhs + ISCSI_AT_TARGET_TAG),
-                           rows[i].data_sn, rows[i].offset, rows[i].final);
+        initiator_data_out(out, initiator->tag,
+                           big_endian_get32(initiator->bhs + ISCSI_AT_TARGET_TAG), rows[i].data_sn,
+                           rows[i].offset, rows[i].final);
         g_assert_true(initiator_send(initiator, out, bytes, rows[i].length));
         g_assert_cmpuint(initiator_status(initiator), ==, SCSI_CHECK_CONDITION);
         g_assert_cmphex(initiator_sense(initiator), ==, rows[i].sense);
@@ -311,7 +313,7 @@ test_stray_data_out(void)
     initiator_command(initiator, bhs, TRUE, 0, 4);
     g_assert_true(initiator_send(initiator, bhs, NULL, 0));
     initiator_expect(initiator, ISCSI_R2T);
-    guint32 right = iscsi_get32(initiator->bhs + ISCSI_AT_TARGET_TAG);
+    guint32 right = big_endian_get32(initiator->bhs + ISCSI_AT_TARGET_TAG);
     guint8 out[ISCSI_BHS] = {0};
     initiator_data_out(out, initiator->tag, right + 1, 0, 0, TRUE);
     g_assert_true(initiator_send(initiator, out, bytes, 2048));
@@ -342,7 +344,7 @@ test_damaged_data(void)
             initiator_expect(initiator, ISCSI_R2T);
             guint8 out[ISCSI_BHS] = {0};
             initiator_data_out(out, initiator->tag,
-                               iscsi_get32(initiator->bhs + ISCSI_AT_TARGET_TAG), 0, 0, TRUE);
+                               big_endian_get32(initiator->bhs + ISCSI_AT_TARGET_TAG), 0, 0, TRUE);
             initiator_append(initiator, sent, out, bytes, sizeof bytes);
         }
         sent->data[i == 2 ? sent->len - 1 : ISCSI_BHS + ISCSI_DIGEST + 100] ^= 0x10;
@@ -416,9 +418,9 @@ test_many_writes(void)
         g_autofree guint8 *r2t = g_queue_pop_head(&waiting);
         if (r2t == NULL)
             continue;
-        initiator->tag = iscsi_get32(r2t + ISCSI_AT_TAG);
+        initiator->tag = big_endian_get32(r2t + ISCSI_AT_TAG);
         fill(bytes, BLOCKS * BLOCK, initiator->tag - first);
-        send_part(initiator, bytes, iscsi_get32(r2t + ISCSI_AT_TARGET_TAG), 0, BLOCKS * BLOCK,
+        send_part(initiator, bytes, big_endian_get32(r2t + ISCSI_AT_TARGET_TAG), 0, BLOCKS * BLOCK,
                   262144);
     }
     g_assert_cmpuint(most, ==, 16);
@@ -450,7 +452,8 @@ test_window(void)
     g_assert_true(initiator_send(initiator, bhs, NULL, 0));
     initiator->cmd_sn--;
     initiator->tag--;
-    send_part(initiator, bytes, iscsi_get32(initiator->bhs + ISCSI_AT_TARGET_TAG), 0, BLOCK, BLOCK);
+    send_part(initiator, bytes, big_endian_get32(initiator->bhs + ISCSI_AT_TARGET_TAG), 0, BLOCK,
+              BLOCK);
     g_assert_cmpuint(initiator_status(initiator), ==, SCSI_GOOD);
     g_assert_cmpuint(initiator->max_cmd_sn, ==, max + 1);
     initiator_ping(initiator);

@@ -37,7 +37,7 @@ test_plain(void)
                           NAMES "\nInitiatorAlias=x\nAuthMethod=CHAP,None"),
                     ==, 0);
     g_assert_cmphex(initiator->bhs[ISCSI_AT_FLAGS], ==, 0x81);
-    g_assert_cmphex(iscsi_get16(initiator->bhs + ISCSI_AT_TSIH), ==, 0);
+    g_assert_cmphex(big_endian_get16(initiator->bhs + ISCSI_AT_TSIH), ==, 0);
     initiator_assert_value(initiator, "AuthMethod", "None");
     initiator_assert_value(initiator, "TargetPortalGroupTag", "1");
     initiator_assert_value(initiator, "TargetAlias", "a disk");
@@ -51,9 +51,9 @@ test_plain(void)
     g_assert_cmphex(initiator->bhs[ISCSI_AT_FLAGS], ==, 0x87);
     initiator_assert_value(initiator, "MaxBurstLength", "1000");
     initiator_assert_value(initiator, "MaxRecvDataSegmentLength", NULL);
-    g_assert_cmphex(iscsi_get16(initiator->bhs + ISCSI_AT_TSIH), !=, 0);
-    g_assert_cmpuint(iscsi_get32(initiator->bhs + ISCSI_AT_EXP_CMD_SN), ==, 1000);
-    g_assert_cmpuint(iscsi_get32(initiator->bhs + ISCSI_AT_MAX_CMD_SN), ==, 1127);
+    g_assert_cmphex(big_endian_get16(initiator->bhs + ISCSI_AT_TSIH), !=, 0);
+    g_assert_cmpuint(big_endian_get32(initiator->bhs + ISCSI_AT_EXP_CMD_SN), ==, 1000);
+    g_assert_cmpuint(big_endian_get32(initiator->bhs + ISCSI_AT_MAX_CMD_SN), ==, 1127);
     initiator_ping(initiator);
     target_assert_logged(target, INITIATOR " has logged in without authentication");
 }
@@ -84,8 +84,8 @@ test_continued(void)
         guint8 bhs[ISCSI_BHS] = {ISCSI_LOGIN_REQUEST | ISCSI_IMMEDIATE,
                                  ISCSI_CONTINUE | OPERATIONAL << 2};
         memcpy(bhs + ISCSI_AT_ISID, initiator->isid, 6);
-        iscsi_put32(bhs + ISCSI_AT_TAG, 1);
-        iscsi_put32(bhs + ISCSI_AT_CMD_SN, initiator->cmd_sn);
+        big_endian_put32(bhs + ISCSI_AT_TAG, 1);
+        big_endian_put32(bhs + ISCSI_AT_CMD_SN, initiator->cmd_sn);
         g_assert_true(initiator_send(initiator, bhs, text, (guint)cut));
         initiator_expect(initiator, ISCSI_LOGIN_RESPONSE);
         g_assert_cmphex(initiator->bhs[ISCSI_AT_FLAGS], ==, 0x04);
@@ -93,7 +93,7 @@ test_continued(void)
         bhs[ISCSI_AT_FLAGS] = ISCSI_TRANSIT | OPERATIONAL << 2 | FULL_FEATURE;
         g_assert_true(initiator_send(initiator, bhs, text + cut, (guint)(sizeof keys - cut)));
         initiator_expect(initiator, ISCSI_LOGIN_RESPONSE);
-        g_assert_cmphex(iscsi_get16(initiator->bhs + ISCSI_AT_LOGIN_STATUS), ==, 0);
+        g_assert_cmphex(big_endian_get16(initiator->bhs + ISCSI_AT_LOGIN_STATUS), ==, 0);
         initiator_assert_value(initiator, "MaxBurstLength", "4096");
         initiator_ping(initiator);
     }
@@ -155,7 +155,7 @@ test_bad_headers(void)
         g_assert_true(initiator_send(initiator, bhs, NAMES, sizeof NAMES));
         if (rows[i].status != 0) {
             initiator_expect(initiator, ISCSI_LOGIN_RESPONSE);
-            g_assert_cmphex(iscsi_get16(initiator->bhs + ISCSI_AT_LOGIN_STATUS), ==,
+            g_assert_cmphex(big_endian_get16(initiator->bhs + ISCSI_AT_LOGIN_STATUS), ==,
                             rows[i].status);
         }
         initiator_expect_end(initiator);
@@ -183,7 +183,7 @@ test_changes(void)
             guint8 bhs[ISCSI_BHS] = {ISCSI_NOP_OUT | ISCSI_IMMEDIATE, ISCSI_FINAL};
             g_assert_true(initiator_send(initiator, bhs, NULL, 0));
             initiator_expect(initiator, ISCSI_LOGIN_RESPONSE);
-            g_assert_cmphex(iscsi_get16(initiator->bhs + ISCSI_AT_LOGIN_STATUS), ==, 0x020b);
+            g_assert_cmphex(big_endian_get16(initiator->bhs + ISCSI_AT_LOGIN_STATUS), ==, 0x020b);
         }
         initiator_expect_end(initiator);
     }
@@ -222,11 +222,11 @@ test_limits(void)
     for (guint i = 0; i < 2; i++) {
         g_assert_true(initiator_send(endless, bhs, many, 8192));
         initiator_expect(endless, ISCSI_LOGIN_RESPONSE);
-        g_assert_cmphex(iscsi_get16(endless->bhs + ISCSI_AT_LOGIN_STATUS), ==, 0);
+        g_assert_cmphex(big_endian_get16(endless->bhs + ISCSI_AT_LOGIN_STATUS), ==, 0);
     }
     g_assert_true(initiator_send(endless, bhs, many, 8192));
     initiator_expect(endless, ISCSI_LOGIN_RESPONSE);
-    g_assert_cmphex(iscsi_get16(endless->bhs + ISCSI_AT_LOGIN_STATUS), ==, 0x0200);
+    g_assert_cmphex(big_endian_get16(endless->bhs + ISCSI_AT_LOGIN_STATUS), ==, 0x0200);
     initiator_expect_end(endless);
 }
 

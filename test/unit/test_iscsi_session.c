@@ -28,12 +28,12 @@ ask(struct initiator *initiator, const char *keys, guint *ret_parts)
     initiator_request(initiator, bhs, ISCSI_TEXT_REQUEST);
     do {
         bhs[ISCSI_AT_FLAGS] = ISCSI_FINAL;
-        iscsi_put32(bhs + ISCSI_AT_TARGET_TAG, target_tag);
+        big_endian_put32(bhs + ISCSI_AT_TARGET_TAG, target_tag);
         g_assert_true(initiator_send(initiator, bhs, text, length));
         initiator_expect(initiator, ISCSI_TEXT_RESPONSE);
         g_byte_array_append(all, initiator->data->data, initiator->data->len);
-        target_tag = iscsi_get32(initiator->bhs + ISCSI_AT_TARGET_TAG);
-        iscsi_put32(bhs + ISCSI_AT_CMD_SN, initiator->cmd_sn++);
+        target_tag = big_endian_get32(initiator->bhs + ISCSI_AT_TARGET_TAG);
+        big_endian_put32(bhs + ISCSI_AT_CMD_SN, initiator->cmd_sn++);
         length = 0;
         (*ret_parts)++;
     } while (target_tag != ISCSI_NO_TAG);
@@ -130,8 +130,9 @@ test_bad_text(void)
             g_assert_cmpuint(n, <, 100);
             initiator_request(initiator, bhs, ISCSI_TEXT_REQUEST);
             bhs[ISCSI_AT_FLAGS] = i == 0 ? ISCSI_CONTINUE : 0;
-            guint32 tag = n == 0 ? ISCSI_NO_TAG : iscsi_get32(initiator->bhs + ISCSI_AT_TARGET_TAG);
-            iscsi_put32(bhs + ISCSI_AT_TARGET_TAG, i == 2 ? 5 : tag);
+            guint32 tag =
+                n == 0 ? ISCSI_NO_TAG : big_endian_get32(initiator->bhs + ISCSI_AT_TARGET_TAG);
+            big_endian_put32(bhs + ISCSI_AT_TARGET_TAG, i == 2 ? 5 : tag);
             open = initiator_send(initiator, bhs, text, i == 0 ? 8192 : 0) &&
                    initiator_receive(initiator);
             if (i == 1 && n == 50)
@@ -233,7 +234,7 @@ test_two_connections(void)
     send_ready(one, next + 2);
     g_assert_cmpuint(initiator_status(one), ==, SCSI_GOOD);
     g_assert_cmpuint(initiator_status(two), ==, SCSI_GOOD);
-    g_assert_cmpuint(iscsi_get32(two->bhs + ISCSI_AT_EXP_CMD_SN), ==, next + 4);
+    g_assert_cmpuint(big_endian_get32(two->bhs + ISCSI_AT_EXP_CMD_SN), ==, next + 4);
     /* Twice the same number, and one far off: not heard. */
     send_ready(two, next);
     send_ready(two, next + 4 + 128);
@@ -312,7 +313,7 @@ logout(struct initiator *initiator, guint8 reason, guint16 cid, guint8 response)
     bhs[0] |= ISCSI_IMMEDIATE;
     initiator->cmd_sn--;
     bhs[ISCSI_AT_FLAGS] = ISCSI_FINAL | reason;
-    iscsi_put16(bhs + ISCSI_AT_CID, cid);
+    big_endian_put16(bhs + ISCSI_AT_CID, cid);
     g_assert_true(initiator_send(initiator, bhs, NULL, 0));
     initiator_expect(initiator, ISCSI_LOGOUT_RESPONSE);
     g_assert_cmpuint(initiator->bhs[ISCSI_AT_RESPONSE], ==, response);
@@ -393,7 +394,7 @@ manage(struct initiator *initiator, guint8 function, guint lun, guint32 tag)
     initiator->cmd_sn--;
     bhs[ISCSI_AT_FLAGS] = ISCSI_FINAL | function;
     bhs[ISCSI_AT_LUN + 1] = (guint8)lun;
-    iscsi_put32(bhs + ISCSI_AT_REFERENCED_TAG, tag);
+    big_endian_put32(bhs + ISCSI_AT_REFERENCED_TAG, tag);
     g_assert_true(initiator_send(initiator, bhs, NULL, 0));
     initiator_expect(initiator, ISCSI_TASK_RESPONSE);
     return initiator->bhs[ISCSI_AT_RESPONSE];
@@ -408,7 +409,7 @@ begin_write(struct initiator *initiator, guint lun)
     bhs[ISCSI_AT_LUN + 1] = (guint8)lun;
     g_assert_true(initiator_send(initiator, bhs, NULL, 0));
     initiator_expect(initiator, ISCSI_R2T);
-    return iscsi_get32(initiator->bhs + ISCSI_AT_TARGET_TAG);
+    return big_endian_get32(initiator->bhs + ISCSI_AT_TARGET_TAG);
 }
 
 static void
@@ -465,7 +466,7 @@ test_abort_sets(void)
         give(initiator, first_tag, first);
         give(initiator, kept_tag, kept);
         initiator_expect(initiator, ISCSI_RESPONSE);
-        g_assert_cmpuint(iscsi_get32(initiator->bhs + ISCSI_AT_TAG), ==, kept_tag);
+        g_assert_cmpuint(big_endian_get32(initiator->bhs + ISCSI_AT_TAG), ==, kept_tag);
         give(other, other->tag, others);
         g_assert_cmpuint(initiator_status(other), ==, SCSI_GOOD);
     }
@@ -529,7 +530,7 @@ test_resets(void)
         /* It hears of it. */
         send_ready(other, other->cmd_sn);
         initiator_expect(other, ISCSI_RESPONSE);
-        g_assert_cmpuint(iscsi_get32(other->bhs + ISCSI_AT_TAG), ==, other->tag);
+        g_assert_cmpuint(big_endian_get32(other->bhs + ISCSI_AT_TAG), ==, other->tag);
         g_assert_cmpuint(initiator_sense(other) >> 8, ==, 0x29);
         initiator_ping(initiator);
     }
@@ -564,15 +565,15 @@ test_nop(void)
     initiator_request(initiator, bhs, ISCSI_NOP_OUT);
     bhs[0] |= ISCSI_IMMEDIATE;
     initiator->cmd_sn--;
-    guint32 stat_sn = iscsi_get32(initiator->bhs + ISCSI_AT_STAT_SN);
+    guint32 stat_sn = big_endian_get32(initiator->bhs + ISCSI_AT_STAT_SN);
     g_assert_true(initiator_send(initiator, bhs, bytes, 5000));
     initiator_expect(initiator, ISCSI_NOP_IN);
     /* As much of it as the initiator takes. */
     g_assert_cmpmem(initiator->data->data, initiator->data->len, bytes, 1024);
-    g_assert_cmpuint(iscsi_get32(initiator->bhs + ISCSI_AT_STAT_SN), ==, stat_sn + 1);
-    g_assert_cmpuint(iscsi_get32(initiator->bhs + ISCSI_AT_EXP_CMD_SN), ==, initiator->cmd_sn);
+    g_assert_cmpuint(big_endian_get32(initiator->bhs + ISCSI_AT_STAT_SN), ==, stat_sn + 1);
+    g_assert_cmpuint(big_endian_get32(initiator->bhs + ISCSI_AT_EXP_CMD_SN), ==, initiator->cmd_sn);
     /* One that wants no answer. */
-    iscsi_put32(bhs + ISCSI_AT_TAG, ISCSI_NO_TAG);
+    big_endian_put32(bhs + ISCSI_AT_TAG, ISCSI_NO_TAG);
     g_assert_true(initiator_send(initiator, bhs, NULL, 0));
     initiator_ping(initiator);
 }
@@ -622,7 +623,7 @@ test_deadly_requests(void)
         auto_ptr(initiator) initiator = initiator_new(target, "");
         guint8 bhs[ISCSI_BHS] = {0};
         initiator_request(initiator, bhs, i == 0 ? ISCSI_LOGIN_REQUEST : ISCSI_COMMAND);
-        iscsi_put24(bhs + 5, i == 0 ? 0 : (256u << 10) + 1);
+        big_endian_put24(bhs + 5, i == 0 ? 0 : (256u << 10) + 1);
         g_assert_true(initiator_write(initiator, bhs, sizeof bhs));
         initiator_expect_end(initiator);
         target_await_sessions(target, 1);
@@ -658,13 +659,13 @@ test_silence(void)
     auto_ptr(initiator) dead = initiator_new(target, "");
     for (guint i = 0; i < 3; i++) {
         initiator_expect(alive, ISCSI_NOP_IN);
-        g_assert_cmphex(iscsi_get32(alive->bhs + ISCSI_AT_TAG), ==, ISCSI_NO_TAG);
-        guint32 target_tag = iscsi_get32(alive->bhs + ISCSI_AT_TARGET_TAG);
+        g_assert_cmphex(big_endian_get32(alive->bhs + ISCSI_AT_TAG), ==, ISCSI_NO_TAG);
+        guint32 target_tag = big_endian_get32(alive->bhs + ISCSI_AT_TARGET_TAG);
         g_assert_cmphex(target_tag, !=, ISCSI_NO_TAG);
         guint8 bhs[ISCSI_BHS] = {ISCSI_NOP_OUT | ISCSI_IMMEDIATE, ISCSI_FINAL};
-        iscsi_put32(bhs + ISCSI_AT_TAG, ISCSI_NO_TAG);
-        iscsi_put32(bhs + ISCSI_AT_TARGET_TAG, target_tag);
-        iscsi_put32(bhs + ISCSI_AT_CMD_SN, alive->cmd_sn);
+        big_endian_put32(bhs + ISCSI_AT_TAG, ISCSI_NO_TAG);
+        big_endian_put32(bhs + ISCSI_AT_TARGET_TAG, target_tag);
+        big_endian_put32(bhs + ISCSI_AT_CMD_SN, alive->cmd_sn);
         g_assert_true(initiator_send(alive, bhs, NULL, 0));
     }
     initiator_expect(dead, ISCSI_NOP_IN);
@@ -685,7 +686,7 @@ test_slow_login(void)
     auto_ptr(initiator) half = initiator_connect(target);
     auto_ptr(initiator) slow = initiator_connect(target);
     guint8 bhs[ISCSI_BHS] = {ISCSI_LOGIN_REQUEST | ISCSI_IMMEDIATE, 0x87};
-    iscsi_put24(bhs + 5, 100);
+    big_endian_put24(bhs + 5, 100);
     g_assert_true(initiator_write(half, bhs, sizeof bhs));
     gint64 began = g_get_monotonic_time();
     for (gboolean open = TRUE; open; g_usleep(100000))
@@ -739,7 +740,7 @@ test_stop(void)
         GThread *thread = g_thread_new("stop", stop_server, target);
         initiator_expect(initiator, ISCSI_ASYNC);
         g_assert_cmpuint(initiator->bhs[ISCSI_AT_ASYNC_EVENT], ==, 1);
-        g_assert_cmpuint(iscsi_get16(initiator->bhs + ISCSI_AT_PARAMETERS + 4), >, 0);
+        g_assert_cmpuint(big_endian_get16(initiator->bhs + ISCSI_AT_PARAMETERS + 4), >, 0);
         if (polite)
             logout(initiator, 0, 0, 0);
         initiator_expect_end(initiator);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/error.h"
+#include "base/random.h"
 #include "store/gcm.h"
 #include "store/kdf.h"
 #include "store/store_key.h"
@@ -207,7 +208,7 @@ test_generate(void)
     g_assert_no_error(error);
     g_assert_true(memcmp(store_key_secret(one), store_key_secret(two), STORE_KEY_SIZE) != 0);
     guint8 bytes[1000] = {0};
-    g_assert_true(store_random(bytes, sizeof bytes, &error));
+    g_assert_true(random_fill(bytes, sizeof bytes, &error));
     g_assert_true(memcmp(bytes, bytes + 500, 500) != 0);
 }
 
