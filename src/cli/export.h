@@ -48,6 +48,14 @@ struct export_wishes {
 gboolean export_wishes_read(struct session *session, struct export_wishes *ret, GError **error);
 void export_wishes_clear(struct export_wishes *wishes);
 
+/* ---- The end (export_serve.c) -----------------------------------------------------------------
+ */
+
+/* After export_stop(): what was written and is kept is durable, and with `commit`, which is that of
+ * the export's options, a set is made of it. */
+gboolean export_settle(struct session *session, struct export *export, const char *commit,
+                       GError **error);
+
 /* ---- What is told (export_print.c) ----------------------------------------------------------- */
 
 /* A line on standard error with the time, for export_options.log. */

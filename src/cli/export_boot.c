@@ -199,29 +199,13 @@ watch(struct boot_run *run)
     return state;
 }
 
-static gboolean
-commit(struct boot_run *run, GError **error)
-{
-    struct backup_report report = {0};
-    gboolean ok =
-        export_commit(boot_set_export(run->boot), session_progress(run->session), &report, error);
-    if (ok) {
-        g_autofree char *id = set_print_id(&report.set->id);
-        g_autofree char *line =
-            g_strdup_printf("made set %s of %s", id, run->options.export.commit);
-        export_log(line, NULL);
-    }
-    backup_report_clear(&report);
-    return ok;
-}
-
 /* A QEMU that crashed is a failure, but what was written before it is not lost. */
 static gboolean
 finish(struct boot_run *run, enum boot_state state, GError **error)
 {
     struct boot_machine *machine = boot_set_machine(run->boot);
     boot_set_stop(run->boot, state == BOOT_RUNS ? run->shutdown * 1000 : 0);
-    if (run->options.export.commit != NULL && !commit(run, error))
+    if (!export_settle(run->session, boot_set_export(run->boot), run->options.export.commit, error))
         return FALSE;
     if (state == BOOT_FAILED)
         return error_set(error, SLIPWAY_ERROR_FAILED, "the guest's processor cannot go on");

@@ -198,14 +198,18 @@ wait_for_end(struct export *export, struct export_record *record)
     cancel_heard();
 }
 
-static gboolean
-commit(struct session *session, struct export *export, const char *name, GError **error)
+gboolean
+export_settle(struct session *session, struct export *export, const char *commit, GError **error)
 {
+    if (!export_flush(export, error))
+        return FALSE;
+    if (commit == NULL)
+        return TRUE;
     struct backup_report report = {0};
     gboolean ok = export_commit(export, session_progress(session), &report, error);
     if (ok) {
         g_autofree char *id = set_print_id(&report.set->id);
-        g_autofree char *line = g_strdup_printf("made set %s of %s", id, name);
+        g_autofree char *line = g_strdup_printf("made set %s of %s", id, commit);
         export_log(line, NULL);
     }
     backup_report_clear(&report);
@@ -252,8 +256,7 @@ serve_set(struct session *session, struct store *store, GError **error)
         detach_when_free(export, &wishes);
     if (ok) {
         export_stop(export);
-        ok = export_flush(export, error) && (wishes.options.commit == NULL ||
-                                             commit(session, export, wishes.options.commit, error));
+        ok = export_settle(session, export, wishes.options.commit, error);
         if (!ok)
             export_log((*error)->message, NULL);
     }
