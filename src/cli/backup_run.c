@@ -8,6 +8,7 @@
 #include "cli/text.h"
 #include "disk/disk_open.h"
 #include "engine/backup.h"
+#include "engine/extent_file.h"
 #include "engine/retain.h"
 
 #include <string.h>
@@ -108,7 +109,7 @@ read_changed(struct input *input, const char *text, GError **error)
                          "disk0, disk1, ... or the name it was given",
                          text);
     struct backup_source *source = &g_array_index(input->sources, struct backup_source, found);
-    struct extent_list *list = extent_list_read(file, disk_size(source->disk), error);
+    struct extent_list *list = extent_file_read(file, disk_size(source->disk), error);
     if (list == NULL)
         return FALSE;
     g_ptr_array_add(input->changed, list);

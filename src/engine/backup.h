@@ -8,7 +8,7 @@
 
 #include "base/progress.h"
 #include "disk/disk.h"
-#include "engine/extent_list.h"
+#include "disk/extent_list.h"
 #include "engine/verify.h"
 #include "store/store_sets.h"
 

@@ -193,7 +193,7 @@ explain(struct boot_machine *machine, GError *why, GError **error)
 static gboolean
 find_vnc(struct boot_machine *machine, GError **error)
 {
-    json_t *answer = boot_qmp_run(machine->qmp, "query-vnc", NULL, BOOT_COMMAND_MS, error);
+    json_t *answer = qmp_run(machine->qmp, "query-vnc", NULL, BOOT_COMMAND_MS, error);
     const char *host = json_string_value(json_object_get(answer, "host"));
     const char *port = json_string_value(json_object_get(answer, "service"));
     if (host != NULL && port != NULL)
@@ -213,8 +213,7 @@ open_display(struct boot_machine *machine, const struct boot_hardware *hardware,
     if (hardware->vnc_password != NULL) {
         json_t *arguments =
             json_pack("{s:s, s:s}", "protocol", "vnc", "password", hardware->vnc_password);
-        json_t *done =
-            boot_qmp_run(machine->qmp, "set_password", arguments, BOOT_COMMAND_MS, error);
+        json_t *done = qmp_run(machine->qmp, "set_password", arguments, BOOT_COMMAND_MS, error);
         json_decref(done);
         if (done == NULL)
             return FALSE;
@@ -271,7 +270,7 @@ launch(struct boot_machine *machine, const struct boot_hardware *hardware, const
         return FALSE;
     }
     GError *why = NULL;
-    machine->qmp = boot_qmp_open(qmp, START_MS, &why);
+    machine->qmp = qmp_open(qmp, START_MS, &why);
     if (machine->qmp == NULL)
         return explain(machine, why, error);
     /* What it says of its own accord while it starts is nothing to remember. */

@@ -15,7 +15,7 @@ boot_machine_free(struct boot_machine *machine)
     if (machine == NULL)
         return;
     boot_process_free(machine->process);
-    boot_qmp_close(machine->qmp);
+    qmp_close(machine->qmp);
     boot_machine_close(machine->serial);
     boot_machine_close(machine->agent);
     boot_machine_close(machine->screen);
@@ -56,7 +56,7 @@ boot_machine_pid(const struct boot_machine *machine)
 static void
 ask_state(struct boot_machine *machine)
 {
-    json_t *answer = boot_qmp_run(machine->qmp, "query-status", NULL, BOOT_COMMAND_MS, NULL);
+    json_t *answer = qmp_run(machine->qmp, "query-status", NULL, BOOT_COMMAND_MS, NULL);
     const char *status = json_string_value(json_object_get(answer, "status"));
     if (g_strcmp0(status, "internal-error") == 0)
         machine->state = BOOT_FAILED;
@@ -80,7 +80,7 @@ static void
 take_events(struct boot_machine *machine)
 {
     json_t *event;
-    while ((event = boot_qmp_event(machine->qmp)) != NULL) {
+    while ((event = qmp_event(machine->qmp)) != NULL) {
         take_event(machine, json_string_value(json_object_get(event, "event")));
         json_decref(event);
     }
@@ -99,12 +99,12 @@ keep_words(struct boot_machine *machine)
 enum boot_state
 boot_machine_watch(struct boot_machine *machine, guint milliseconds)
 {
-    struct pollfd pollers[] = {{.fd = boot_qmp_fd(machine->qmp), .events = POLLIN},
+    struct pollfd pollers[] = {{.fd = qmp_fd(machine->qmp), .events = POLLIN},
                                {.fd = machine->serial, .events = POLLIN},
                                {.fd = machine->agent, .events = POLLIN}};
     if (machine->state != BOOT_ENDED)
         poll(pollers, G_N_ELEMENTS(pollers), (int)milliseconds);
-    gboolean talks = machine->state != BOOT_ENDED && boot_qmp_look(machine->qmp, NULL);
+    gboolean talks = machine->state != BOOT_ENDED && qmp_look(machine->qmp, NULL);
     take_events(machine);
     keep_words(machine);
     /* The channel is closed a little before the process ends. */
@@ -199,7 +199,7 @@ boot_machine_screen(struct boot_machine *machine, gboolean png, gsize limit, GEr
         json_decref(arguments);
         return error_null(error, SLIPWAY_ERROR_IO, "cannot make room for the screen");
     }
-    json_t *done = boot_qmp_run(machine->qmp, "screendump", arguments, BOOT_COMMAND_MS, error);
+    json_t *done = qmp_run(machine->qmp, "screendump", arguments, BOOT_COMMAND_MS, error);
     json_decref(done);
     return done != NULL ? read_screen(machine, limit, error) : NULL;
 }
@@ -212,7 +212,7 @@ boot_machine_stop(struct boot_machine *machine, guint milliseconds)
     gint64 end = g_get_monotonic_time() + (gint64)milliseconds * 1000;
     json_t *done = NULL;
     if (milliseconds > 0 && machine->state == BOOT_RUNS)
-        done = boot_qmp_run(machine->qmp, "system_powerdown", NULL, BOOT_COMMAND_MS, NULL);
+        done = qmp_run(machine->qmp, "system_powerdown", NULL, BOOT_COMMAND_MS, NULL);
     while (done != NULL && g_get_monotonic_time() < end &&
            boot_machine_watch(machine, 100) == BOOT_RUNS) {
         char rest[4096];
@@ -221,7 +221,7 @@ boot_machine_stop(struct boot_machine *machine, guint milliseconds)
     }
     json_decref(done);
     if (machine->state != BOOT_ENDED)
-        json_decref(boot_qmp_run(machine->qmp, "quit", NULL, BOOT_COMMAND_MS, NULL));
+        json_decref(qmp_run(machine->qmp, "quit", NULL, BOOT_COMMAND_MS, NULL));
     boot_process_end(machine->process, QUIT_MS);
     machine->state = BOOT_ENDED;
 }

@@ -103,7 +103,7 @@ gsize boot_machine_read_agent(struct boot_machine *machine, void *buffer, gsize 
 /* Ask the guest agent whether it is there. */
 void boot_machine_ping_agent(struct boot_machine *machine);
 
-/* The screen: PPM (boot_screen.h), or PNG.  Fails as boot_qmp_run(); SLIPWAY_ERROR_LIMIT: more than
+/* The screen: PPM (boot_screen.h), or PNG.  Fails as qmp_run(); SLIPWAY_ERROR_LIMIT: more than
  * `limit` bytes. */
 GBytes *boot_machine_screen(struct boot_machine *machine, gboolean png, gsize limit,
                             GError **error);

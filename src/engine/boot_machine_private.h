@@ -4,7 +4,7 @@
 
 #include "engine/boot_machine.h"
 #include "engine/boot_process.h"
-#include "engine/boot_qmp.h"
+#include "hyper/qmp.h"
 
 #include <unistd.h>
 
@@ -12,7 +12,7 @@
 
 struct boot_machine {
     struct boot_process *process;
-    struct boot_qmp *qmp;
+    struct qmp *qmp;
     int serial, agent; /* our ends */
     int screen;        /* what dumps are read from */
     int screen_writer; /* the description that QEMU writes with: its offset is ours to set */

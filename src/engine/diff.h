@@ -2,7 +2,7 @@
 /* diff.h: where two backed-up disks differ, out of their maps alone: no data is read. */
 #pragma once
 
-#include "engine/extent_list.h"
+#include "disk/extent_list.h"
 #include "store/chunk_reader.h"
 #include "store/set.h"
 

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "disk/disk.h"
-#include "engine/extent_list.h"
+#include "disk/extent_list.h"
 #include "store/store_writer.h"
 
 /* Plain bytes of consecutive new chunks that are compressed together. */

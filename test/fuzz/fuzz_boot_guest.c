@@ -3,11 +3,11 @@
  * the rest is.  Nothing is kept beyond its limit, and words for people are words. */
 #include "disk/disk_open.h"
 #include "engine/boot_firmware.h"
-#include "engine/boot_qmp.h"
 #include "engine/boot_screen.h"
 #include "engine/boot_sign.h"
 #include "engine/boot_variables.h"
 #include "fuzz.h"
+#include "hyper/qmp.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -71,7 +71,7 @@ talk(const uint8_t *data, size_t size)
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
     if (send(ends[1], data, size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         g_assert_cmpuint(size, >, 65536);
-    auto_ptr(boot_qmp) qmp = boot_qmp_open(ends[0], 0, &error);
+    auto_ptr(qmp) qmp = qmp_open(ends[0], 0, &error);
     fuzz_check_pointer(qmp, error);
     g_assert_null(qmp);
     close(ends[1]);

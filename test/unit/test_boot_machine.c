@@ -2,8 +2,8 @@
 #include "base/error.h"
 #include "engine/boot_machine.h"
 #include "engine/boot_process.h"
-#include "engine/boot_qmp.h"
 #include "engine/boot_screen.h"
+#include "hyper/qmp.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,7 +25,7 @@ assert_has(const char *line, const char *part)
 /* ---- QMP against a scripted peer ------------------------------------------------------------- */
 
 /* Has said `script` already, and says no more; it stays open in *ret_peer, or is closed. */
-static struct boot_qmp *
+static struct qmp *
 open_qmp(const char *script, gsize length, int *ret_peer, GError **error)
 {
     int ends[2];
@@ -35,7 +35,7 @@ open_qmp(const char *script, gsize length, int *ret_peer, GError **error)
     g_assert_cmpint(send(ends[1], script, length, MSG_DONTWAIT), >, 0);
     if (ret_peer == NULL)
         shutdown(ends[1], SHUT_WR);
-    struct boot_qmp *qmp = boot_qmp_open(ends[0], 300, error);
+    struct qmp *qmp = qmp_open(ends[0], 300, error);
     if (ret_peer != NULL && qmp != NULL)
         *ret_peer = ends[1];
     else
@@ -81,29 +81,29 @@ test_qmp_answers(void)
     int ends[2];
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), ==, 0);
     GThread *thread = g_thread_new("peer", answer_all, GINT_TO_POINTER(ends[1]));
-    auto_ptr(boot_qmp) qmp = boot_qmp_open(ends[0], 5000, &error);
+    auto_ptr(qmp) qmp = qmp_open(ends[0], 5000, &error);
     g_assert_no_error(error);
-    json_t *answer = boot_qmp_run(qmp, "two", json_pack("{s:i}", "x", 5), 5000, &error);
+    json_t *answer = qmp_run(qmp, "two", json_pack("{s:i}", "x", 5), 5000, &error);
     g_assert_no_error(error);
     g_assert_cmpint(json_integer_value(json_object_get(answer, "n")), ==, 2);
     json_decref(answer);
-    g_assert_null(boot_qmp_run(qmp, "three", NULL, 5000, &error));
+    g_assert_null(qmp_run(qmp, "three", NULL, 5000, &error));
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_FAILED);
     g_assert_cmpstr(error->message, ==, "QEMU refuses three: no such thing");
     g_clear_error(&error);
-    answer = boot_qmp_run(qmp, "four", NULL, 5000, &error);
+    answer = qmp_run(qmp, "four", NULL, 5000, &error);
     g_assert_no_error(error);
     g_assert_cmpint(json_integer_value(json_object_get(answer, "n")), ==, 4);
     json_decref(answer);
-    g_assert_null(boot_qmp_run(qmp, "five", NULL, 5000, &error));
+    g_assert_null(qmp_run(qmp, "five", NULL, 5000, &error));
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_IO);
     static const char *const events[] = {"E1", "E2", "E4"};
     for (guint i = 0; i < G_N_ELEMENTS(events); i++) {
-        json_t *event = boot_qmp_event(qmp);
+        json_t *event = qmp_event(qmp);
         g_assert_cmpstr(json_string_value(json_object_get(event, "event")), ==, events[i]);
         json_decref(event);
     }
-    g_assert_null(boot_qmp_event(qmp));
+    g_assert_null(qmp_event(qmp));
     g_thread_join(thread);
 }
 
@@ -115,31 +115,31 @@ test_qmp_events(void)
     int ends[2];
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), ==, 0);
     GThread *thread = g_thread_new("peer", answer_all, GINT_TO_POINTER(dup(ends[1])));
-    auto_ptr(boot_qmp) qmp = boot_qmp_open(ends[0], 5000, &error);
+    auto_ptr(qmp) qmp = qmp_open(ends[0], 5000, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < 5000; i++) {
         g_autofree char *event = g_strdup_printf("{\"event\":\"%u\"}\n", i);
         g_assert_cmpint(send(ends[1], event, strlen(event), 0), >, 0);
-        g_assert_true(boot_qmp_look(qmp, &error));
+        g_assert_true(qmp_look(qmp, &error));
     }
-    for (guint i = 5000 - BOOT_QMP_EVENTS_MAX; i < 5000; i++) {
-        json_t *event = boot_qmp_event(qmp);
+    for (guint i = 5000 - QMP_EVENTS_MAX; i < 5000; i++) {
+        json_t *event = qmp_event(qmp);
         g_autofree char *expected = g_strdup_printf("%u", i);
         g_assert_cmpstr(json_string_value(json_object_get(event, "event")), ==, expected);
         json_decref(event);
     }
-    g_assert_null(boot_qmp_event(qmp));
+    g_assert_null(qmp_event(qmp));
     shutdown(ends[1], SHUT_RDWR);
     close(ends[1]);
     g_thread_join(thread);
-    g_assert_false(boot_qmp_look(qmp, &error));
+    g_assert_false(qmp_look(qmp, &error));
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_IO);
 }
 
 static void
 test_qmp_bad(void)
 {
-    g_autofree char *flood = g_strnfill(BOOT_QMP_LINE_MAX + 300000, 'x');
+    g_autofree char *flood = g_strnfill(QMP_LINE_MAX + 300000, 'x');
     const struct {
         const char *script;
         gboolean open; /* the peer stays */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* boot_qmp.h: the client's side of QMP, by which QEMU is told what to do: JSON, a line a message.
+/* qmp.h: the client's side of QMP, by which QEMU is told what to do: JSON, a line a message.
  *
- * A guest that nobody trusts may have taken over its QEMU: a line has at most BOOT_QMP_LINE_MAX
- * bytes, of events that nobody fetches only the newest BOOT_QMP_EVENTS_MAX are kept, and nothing is
+ * A guest that nobody trusts may have taken over its QEMU: a line has at most QMP_LINE_MAX
+ * bytes, of events that nobody fetches only the newest QMP_EVENTS_MAX are kept, and nothing is
  * waited for without a limit.  One thread. */
 #pragma once
 
@@ -11,29 +11,29 @@
 #include <glib.h>
 #include <jansson.h>
 
-#define BOOT_QMP_LINE_MAX (1u << 20)
-#define BOOT_QMP_EVENTS_MAX 64u
+#define QMP_LINE_MAX (1u << 20)
+#define QMP_EVENTS_MAX 64u
 
-struct boot_qmp;
+struct qmp;
 
 /* `fd` is a connected socket, which is taken over.  Waits for the greeting and answers it.  Fails
- * as boot_qmp_run(). */
-struct boot_qmp *boot_qmp_open(int fd, guint milliseconds, GError **error);
-void boot_qmp_close(struct boot_qmp *qmp);
-AUTO_PTR_DEFINE(boot_qmp, boot_qmp_close)
+ * as qmp_run(). */
+struct qmp *qmp_open(int fd, guint milliseconds, GError **error);
+void qmp_close(struct qmp *qmp);
+AUTO_PTR_DEFINE(qmp, qmp_close)
 
 /* Run a command and return what it returns (json_decref() it).  `arguments` is taken over; NULL:
  * none.  SLIPWAY_ERROR_FAILED: it was refused (QEMU's words), or there was no answer in time;
  * SLIPWAY_ERROR_IO: the peer is gone; SLIPWAY_ERROR_CORRUPT, SLIPWAY_ERROR_LIMIT: it does not keep
  * to the protocol.  After one of these, and after an answer that did not come, all that follows
  * fails. */
-json_t *boot_qmp_run(struct boot_qmp *qmp, const char *command, json_t *arguments,
-                     guint milliseconds, GError **error);
+json_t *qmp_run(struct qmp *qmp, const char *command, json_t *arguments, guint milliseconds,
+                GError **error);
 
 /* To be polled for reading. */
-int boot_qmp_fd(const struct boot_qmp *qmp);
+int qmp_fd(const struct qmp *qmp);
 /* Take in what has come.  FALSE as above. */
-gboolean boot_qmp_look(struct boot_qmp *qmp, GError **error);
+gboolean qmp_look(struct qmp *qmp, GError **error);
 /* The oldest event nobody fetched yet: a JSON object with "event" and perhaps "data"; json_decref()
  * it.  NULL: there is none. */
-json_t *boot_qmp_event(struct boot_qmp *qmp);
+json_t *qmp_event(struct qmp *qmp);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "engine/boot_qmp.h"
+#include "hyper/qmp.h"
 
 #include "base/error.h"
 
@@ -12,7 +12,7 @@
 #define PIECE 65536u
 #define WORDS_MAX 400 /* of an error that QEMU tells */
 
-struct boot_qmp {
+struct qmp {
     int fd;
     GByteArray *input; /* what has come and is not a whole line yet */
     GQueue events;     /* of json_t * */
@@ -25,15 +25,15 @@ struct boot_qmp {
 /* ---- Messages that come ---------------------------------------------------------------------- */
 
 static void
-keep_event(struct boot_qmp *qmp, json_t *message)
+keep_event(struct qmp *qmp, json_t *message)
 {
-    if (g_queue_get_length(&qmp->events) >= BOOT_QMP_EVENTS_MAX)
+    if (g_queue_get_length(&qmp->events) >= QMP_EVENTS_MAX)
         json_decref(g_queue_pop_head(&qmp->events));
     g_queue_push_tail(&qmp->events, json_incref(message));
 }
 
 static gboolean
-take_line(struct boot_qmp *qmp, const char *line, gsize length, GError **error)
+take_line(struct qmp *qmp, const char *line, gsize length, GError **error)
 {
     if (length == 0 || (length == 1 && line[0] == '\r'))
         return TRUE;
@@ -55,7 +55,7 @@ take_line(struct boot_qmp *qmp, const char *line, gsize length, GError **error)
 
 /* Every whole line that is there. */
 static gboolean
-take_lines(struct boot_qmp *qmp, GError **error)
+take_lines(struct qmp *qmp, GError **error)
 {
     const guint8 *data = qmp->input->data;
     gsize done = 0;
@@ -68,15 +68,15 @@ take_lines(struct boot_qmp *qmp, GError **error)
     }
     if (done > 0)
         g_byte_array_remove_range(qmp->input, 0, (guint)done);
-    if (ok && qmp->input->len > BOOT_QMP_LINE_MAX)
+    if (ok && qmp->input->len > QMP_LINE_MAX)
         return error_set(error, SLIPWAY_ERROR_LIMIT, "QEMU's answer has more than %u bytes",
-                         BOOT_QMP_LINE_MAX);
+                         QMP_LINE_MAX);
     return ok;
 }
 
 /* One piece of what has come; *ret_more: there may be more. */
 static gboolean
-take_piece(struct boot_qmp *qmp, gboolean *ret_more, GError **error)
+take_piece(struct qmp *qmp, gboolean *ret_more, GError **error)
 {
     guint8 piece[PIECE];
     ssize_t n = recv(qmp->fd, piece, sizeof piece, MSG_DONTWAIT);
@@ -93,7 +93,7 @@ take_piece(struct boot_qmp *qmp, gboolean *ret_more, GError **error)
 
 /* The first failure is what all that follows fails with. */
 static gboolean
-is_usable(const struct boot_qmp *qmp, GError **error)
+is_usable(const struct qmp *qmp, GError **error)
 {
     if (qmp->failure == NULL)
         return TRUE;
@@ -102,7 +102,7 @@ is_usable(const struct boot_qmp *qmp, GError **error)
 }
 
 static gboolean
-fail(struct boot_qmp *qmp, GError *failure, GError **error)
+fail(struct qmp *qmp, GError *failure, GError **error)
 {
     if (qmp->failure == NULL)
         qmp->failure = g_error_copy(failure);
@@ -111,24 +111,24 @@ fail(struct boot_qmp *qmp, GError *failure, GError **error)
 }
 
 gboolean
-boot_qmp_look(struct boot_qmp *qmp, GError **error)
+qmp_look(struct qmp *qmp, GError **error)
 {
     GError *local = NULL;
     gboolean ok = is_usable(qmp, &local), more = ok;
     /* A peer that never stops talking must not keep us here. */
-    for (guint i = 0; ok && more && i < 2 * BOOT_QMP_LINE_MAX / PIECE; i++)
+    for (guint i = 0; ok && more && i < 2 * QMP_LINE_MAX / PIECE; i++)
         ok = take_piece(qmp, &more, &local);
     return ok || fail(qmp, local, error);
 }
 
 int
-boot_qmp_fd(const struct boot_qmp *qmp)
+qmp_fd(const struct qmp *qmp)
 {
     return qmp->fd;
 }
 
 json_t *
-boot_qmp_event(struct boot_qmp *qmp)
+qmp_event(struct qmp *qmp)
 {
     return g_queue_pop_head(&qmp->events);
 }
@@ -137,7 +137,7 @@ boot_qmp_event(struct boot_qmp *qmp)
 
 /* Until the descriptor is ready or the time is over. */
 static gboolean
-wait_for(const struct boot_qmp *qmp, short what, gint64 end)
+wait_for(const struct qmp *qmp, short what, gint64 end)
 {
     struct pollfd poller = {.fd = qmp->fd, .events = what};
     gint64 left = (end - g_get_monotonic_time()) / 1000;
@@ -146,12 +146,12 @@ wait_for(const struct boot_qmp *qmp, short what, gint64 end)
 
 /* Until the greeting, or the answer, is there. */
 static gboolean
-wait_for_message(struct boot_qmp *qmp, const char *what, gint64 end, GError **error)
+wait_for_message(struct qmp *qmp, const char *what, gint64 end, GError **error)
 {
     gboolean greeting = !qmp->greeted;
     for (;;) {
         GError *local = NULL;
-        gboolean ok = boot_qmp_look(qmp, &local);
+        gboolean ok = qmp_look(qmp, &local);
         /* Said before it ended, it was said. */
         if (greeting ? qmp->greeted : qmp->answer != NULL) {
             g_clear_error(&local);
@@ -166,7 +166,7 @@ wait_for_message(struct boot_qmp *qmp, const char *what, gint64 end, GError **er
 }
 
 static gboolean
-send_all(struct boot_qmp *qmp, const char *text, gsize length, gint64 end, GError **error)
+send_all(struct qmp *qmp, const char *text, gsize length, gint64 end, GError **error)
 {
     while (length > 0) {
         ssize_t n = send(qmp->fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -185,8 +185,7 @@ send_all(struct boot_qmp *qmp, const char *text, gsize length, gint64 end, GErro
 /* ---- Commands -------------------------------------------------------------------------------- */
 
 static gboolean
-send_command(struct boot_qmp *qmp, const char *command, json_t *arguments, gint64 end,
-             GError **error)
+send_command(struct qmp *qmp, const char *command, json_t *arguments, gint64 end, GError **error)
 {
     json_t *message = json_pack("{s:s, s:I, s:o*}", "execute", command, "id", ++qmp->number,
                                 "arguments", arguments);
@@ -200,8 +199,7 @@ send_command(struct boot_qmp *qmp, const char *command, json_t *arguments, gint6
 }
 
 json_t *
-boot_qmp_run(struct boot_qmp *qmp, const char *command, json_t *arguments, guint milliseconds,
-             GError **error)
+qmp_run(struct qmp *qmp, const char *command, json_t *arguments, guint milliseconds, GError **error)
 {
     gint64 end = g_get_monotonic_time() + (gint64)milliseconds * 1000;
     g_clear_pointer(&qmp->answer, json_decref);
@@ -219,23 +217,23 @@ boot_qmp_run(struct boot_qmp *qmp, const char *command, json_t *arguments, guint
     return result;
 }
 
-struct boot_qmp *
-boot_qmp_open(int fd, guint milliseconds, GError **error)
+struct qmp *
+qmp_open(int fd, guint milliseconds, GError **error)
 {
-    auto_ptr(boot_qmp) qmp = g_new0(struct boot_qmp, 1);
+    auto_ptr(qmp) qmp = g_new0(struct qmp, 1);
     gint64 end = g_get_monotonic_time() + (gint64)milliseconds * 1000;
     qmp->fd = fd;
     qmp->input = g_byte_array_new();
     g_queue_init(&qmp->events);
     if (!wait_for_message(qmp, "greeting", end, error))
         return NULL;
-    json_t *done = boot_qmp_run(qmp, "qmp_capabilities", NULL, milliseconds, error);
+    json_t *done = qmp_run(qmp, "qmp_capabilities", NULL, milliseconds, error);
     json_decref(done);
     return done != NULL ? g_steal_pointer(&qmp) : NULL;
 }
 
 void
-boot_qmp_close(struct boot_qmp *qmp)
+qmp_close(struct qmp *qmp)
 {
     if (qmp == NULL)
         return;
