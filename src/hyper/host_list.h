@@ -10,7 +10,7 @@
 #include "base/auto_ptr.h"
 #include "hyper/hypervisor.h"
 
-#define HOST_NAME_MAX 64u /* bytes, [A-Za-z0-9._-], no leading dot or dash */
+#define HOST_LABEL_MAX 64u /* bytes, [A-Za-z0-9._-], no leading dot or dash */
 #define HOST_LIST_MAX 1000u
 
 struct host {

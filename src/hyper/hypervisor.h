@@ -81,7 +81,9 @@ gboolean hypervisor_is_uri(const char *text);
 /* What of `uri` hypervisor_open() takes, and (may be NULL) the decoded path behind it that names
  * machines: "vsphere://vc/DC0/vm/app01" -> "vsphere://vc", "/DC0/vm/app01";
  * "qemu+unix:///system/app01?socket=/x" -> "qemu+unix:///system?socket=/x", "/app01"; a qmp: URI is
- * all of it the hypervisor.  SLIPWAY_ERROR_USAGE.  Free both with g_free(). */
+ * all of it the hypervisor.  A question mark begins options when NAME= follows it; else it is a
+ * wildcard of the path.  SLIPWAY_ERROR_USAGE, also for a password in it.  Free both with g_free().
+ */
 gboolean hypervisor_uri_split(const char *uri, char **ret_host, char **ret_path, GError **error);
 
 const char *hypervisor_label(const struct hypervisor *hypervisor);  /* for messages */
@@ -206,8 +208,8 @@ AUTO_PTR_DEFINE(frozen, frozen_free)
 
 /* Remove what killed runs of this program on this computer have left behind: snapshots, attached
  * disks, jobs; of machine `ref`, or of all (NULL).  *ret_words (of char *; may be NULL) says what
- * was removed, and what of other computers' was seen and left.  FALSE when something of ours could
- * not be removed. */
+ * was removed, and what of other computers' was seen and left, after a failure as well.  FALSE when
+ * something of ours could not be removed. */
 gboolean hypervisor_clean(struct hypervisor *hypervisor, const char *ref, GPtrArray **ret_words,
                           GError **error);
 
@@ -232,7 +234,9 @@ struct placement *hypervisor_create(struct hypervisor *hypervisor, const struct 
                                     struct progress *progress, GError **error);
 
 /* The disks `names` (NULL: all without `skip`) of a machine that is there and off, to be written in
- * place. */
+ * place.  What is written counts as changed: older change ids still tell the truth after it, or are
+ * worth nothing.  SLIPWAY_ERROR_BUSY: it is not off; SLIPWAY_ERROR_NOT_FOUND: no such machine, or
+ * disk. */
 struct placement *hypervisor_overwrite(struct hypervisor *hypervisor, const char *ref,
                                        const char *const *names, struct progress *progress,
                                        GError **error);

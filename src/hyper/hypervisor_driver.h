@@ -62,14 +62,21 @@ struct frozen {
     char *words;
     gint64 begun, ended; /* g_get_monotonic_time(); frozen_begin() and the frontend set them */
     gboolean thawed, settled;
+    gboolean decided; /* frozen_settle() was called, though it may have failed */
     struct progress *progress;
 };
 
-/* Set up the base part.  `begun` is set by the driver when the snapshot is there. */
+/* Set up the base part. */
 void frozen_init(struct frozen *frozen, const struct frozen_class *class,
                  const struct freeze_options *options);
+/* The snapshot is there: the driver calls it then. */
+void frozen_begin(struct frozen *frozen);
 /* Append a disk of that name, to be filled in. */
 struct frozen_disk *frozen_add_disk(struct frozen *frozen, const char *name);
+
+/* The frontend's: what the driver made of `options` is complete, and a list of changes is one of
+ * the same disk as before; else it is dropped, and why_full says so. */
+gboolean frozen_check(struct frozen *frozen, const struct freeze_options *options, GError **error);
 
 struct placement_class {
     gboolean (*import)(struct placement *self, guint index, struct disk *source,
@@ -95,7 +102,7 @@ struct placement_disk *placement_add_disk(struct placement *placement, const cha
                                           guint64 size);
 void placement_say(struct placement *placement, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* The drivers.  In hypervisor.c's table; a driver that was not built in is NULL there. */
+/* The drivers, as hypervisor_open.c has them in its table. */
 extern const struct hypervisor_class hypervisor_vsphere;
 extern const struct hypervisor_class hypervisor_libvirt;
 extern const struct hypervisor_class hypervisor_qemu;

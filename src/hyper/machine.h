@@ -18,6 +18,7 @@
 #define MACHINE_ANNOTATION_MAX 65536u   /* ... notes of the user */
 #define MACHINE_NATIVE_MAX (1u << 20)   /* ... and the hypervisor's own description */
 #define MACHINE_FIRMWARE_MAX (1u << 20) /* bytes of the firmware's variables */
+#define MACHINE_DOCUMENT_MAX (4u << 20) /* bytes of the document */
 
 enum machine_power { MACHINE_OFF, MACHINE_ON, MACHINE_SUSPENDED, MACHINE_POWER_N };
 enum machine_firmware { MACHINE_BIOS, MACHINE_UEFI, MACHINE_UEFI_SECURE, MACHINE_FIRMWARE_N };
@@ -127,6 +128,7 @@ json_t *machine_to_json(const struct machine *machine);
  * its limits; SLIPWAY_ERROR_UNSUPPORTED: a newer version. */
 struct machine *machine_from_json(const json_t *json, GError **error);
 /* The same as text, and back; machine_format() fails with SLIPWAY_ERROR_LIMIT or
- * SLIPWAY_ERROR_CORRUPT for what machine_parse() would not take. */
+ * SLIPWAY_ERROR_CORRUPT for what machine_parse() would not take.  The same machine is the same
+ * text. */
 char *machine_format(const struct machine *machine, GError **error);
 struct machine *machine_parse(const char *text, gsize length, GError **error);

@@ -3,9 +3,9 @@
  *
  *     slipway-OWNER-PID.START.RANDOM       [a-z0-9.-], at most MARK_MAX bytes
  *
- * OWNER is this computer (of /etc/machine-id, hashed), PID and START (clock ticks since the boot,
- * and the boot itself hashed in) the process.  By it whoever comes later knows whose it is and
- * whether that process still lives.  Any thread. */
+ * OWNER is this computer (of /etc/machine-id and the host name, hashed), PID and START (this boot
+ * and namespace of processes, hashed, and clock ticks since the boot) the process.  By it whoever
+ * comes later knows whose it is and whether that process still lives.  Any thread. */
 #pragma once
 
 #include <glib.h>
@@ -14,7 +14,7 @@
 
 enum mark_state {
     MARK_FOREIGN,   /* no mark: not made by this program */
-    MARK_ELSEWHERE, /* of another computer: nobody here can say whether it lives */
+    MARK_ELSEWHERE, /* of another computer or container: nobody here can say whether it lives */
     MARK_ALIVE,     /* of a process that runs, perhaps this one */
     MARK_LEFT,      /* of a process of this computer that is gone */
 };

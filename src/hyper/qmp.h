@@ -19,6 +19,12 @@ struct qmp;
 /* `fd` is a connected socket, which is taken over.  Waits for the greeting and answers it.  Fails
  * as qmp_run(). */
 struct qmp *qmp_open(int fd, guint milliseconds, GError **error);
+/* The same to the guest agent of a machine, which speaks much like QEMU: there is no greeting, no
+ * event, and what is left of an earlier talk is thrown away. */
+struct qmp *qmp_open_agent(int fd, guint milliseconds, GError **error);
+/* A socket that is connected to the UNIX socket `path`, without waiting; -1: SLIPWAY_ERROR_NETWORK
+ * (nobody is there), SLIPWAY_ERROR_DENIED, SLIPWAY_ERROR_BUSY (others wait there already). */
+int qmp_dial(const char *path, GError **error);
 void qmp_close(struct qmp *qmp);
 AUTO_PTR_DEFINE(qmp, qmp_close)
 
@@ -29,6 +35,10 @@ AUTO_PTR_DEFINE(qmp, qmp_close)
  * fails. */
 json_t *qmp_run(struct qmp *qmp, const char *command, json_t *arguments, guint milliseconds,
                 GError **error);
+
+/* The same, and hands over the descriptor `fd` with it (add-fd, getfd); it stays the caller's. */
+json_t *qmp_run_fd(struct qmp *qmp, const char *command, json_t *arguments, int fd,
+                   guint milliseconds, GError **error);
 
 /* To be polled for reading. */
 int qmp_fd(const struct qmp *qmp);

@@ -8,15 +8,19 @@
 #include "hyper/machine.h"
 
 struct selection {
-    /* Behind the hypervisor's URI: "" or "/" all; a machine's path, name or id ("/DC0/vm/app01",
-     * "app01"), where * and ? stand for anything within a name; a folder, with all below it, when
-     * it ends in / or no machine has that path ("/DC0/vm/prod/"). */
+    /* Behind the hypervisor's URI: NULL, "" or "/" all; a machine's path, name or id
+     * ("/DC0/vm/app01", "app01", "/app01"), where * and ? stand for anything within a name; a
+     * folder, with all below it, when it ends in / or no machine has that path ("/DC0/vm/prod/").
+     */
     const char *path;
     /* Each a list ended by NULL, or NULL; a machine must match one of each list that is there.
-     * With * and ?, in the case that is given. */
+     * With * and ?, in the case that is given.  A tag is named with its category or without; a pool
+     * or a folder stands for all below it too; a folder without any / is one of that name,
+     * wherever it is. */
     const char *const *names, *const *tags, *const *hosts, *const *clusters, *const *pools,
                                                                                  *const *folders;
-    const char *const *exclude;         /* names, paths or ids that are not meant after all */
+    const char *const *exclude;         /* names, paths or ids that are not meant after all, or
+                                         * folders, ending in / */
     gboolean off, suspended, templates; /* these too */
 };
 
