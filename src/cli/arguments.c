@@ -147,6 +147,15 @@ take_value(struct arguments *arguments, enum option_id id, const char *inline_va
                      error);
 }
 
+/* Whose options a word may name: before the verb was said, of the one that is meant without. */
+static const struct verb *
+options_of(const struct arguments *arguments)
+{
+    if (arguments->verb != NULL || arguments->noun == NULL)
+        return arguments->verb;
+    return arguments->noun->otherwise;
+}
+
 static gboolean
 take_long(struct arguments *arguments, const char *text, struct words *words, GError **error)
 {
@@ -157,7 +166,7 @@ take_long(struct arguments *arguments, const char *text, struct words *words, GE
         arguments->version = TRUE;
         return TRUE;
     }
-    enum option_id id = command_find_option(arguments->verb, name, 0);
+    enum option_id id = command_find_option(options_of(arguments), name, 0);
     if (id == OPTION_END)
         return unknown_option(arguments, name, error);
     return take_value(arguments, id, equals != NULL ? equals + 1 : NULL, words, error);
@@ -168,7 +177,7 @@ static gboolean
 take_short(struct arguments *arguments, const char *text, struct words *words, GError **error)
 {
     for (; *text != '\0'; text++) {
-        enum option_id id = command_find_option(arguments->verb, NULL, *text);
+        enum option_id id = command_find_option(options_of(arguments), NULL, *text);
         if (id == OPTION_END) {
             g_autofree char *help = help_command(arguments);
             return error_set(error, SLIPWAY_ERROR_USAGE, "there is no option '-%c'; see `%s`",
@@ -194,7 +203,11 @@ take_plain(struct arguments *arguments, const char *text, GError **error)
     }
     if (arguments->verb == NULL) {
         arguments->verb = command_find_verb(arguments->noun, text);
-        return arguments->verb != NULL || unknown_verb(arguments, text, error);
+        if (arguments->verb != NULL)
+            return TRUE;
+        if (arguments->noun->otherwise == NULL)
+            return unknown_verb(arguments, text, error);
+        arguments->verb = arguments->noun->otherwise;
     }
     g_ptr_array_add(arguments->operands, g_strdup(text));
     return TRUE;
@@ -233,6 +246,21 @@ check_operands(const struct arguments *arguments, GError **error)
     return TRUE;
 }
 
+/* What was said before the verb may not be of it. */
+static gboolean
+check_options(const struct arguments *arguments, GError **error)
+{
+    const struct verb *verb = arguments->verb;
+    for (enum option_id id = OPTION_GLOBAL_N; id < OPTION_N; id++) {
+        gsize i = 0;
+        while (verb->options[i] != OPTION_END && verb->options[i] != id)
+            i++;
+        if (arguments->values[id] != NULL && verb->options[i] != id)
+            return unknown_option(arguments, option_row(id)->name, error);
+    }
+    return TRUE;
+}
+
 static gboolean
 check_complete(const struct arguments *arguments, GError **error)
 {
@@ -249,7 +277,7 @@ check_complete(const struct arguments *arguments, GError **error)
         return error_set(error, SLIPWAY_ERROR_USAGE, "%s needs a verb: %s; see `slipway %s --help`",
                          arguments->noun->name, list, arguments->noun->name);
     }
-    return check_operands(arguments, error);
+    return check_options(arguments, error) && check_operands(arguments, error);
 }
 
 struct arguments *

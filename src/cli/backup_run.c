@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/error.h"
 #include "base/stream.h"
+#include "cli/backup_print.h"
+#include "cli/backup_vm.h"
 #include "cli/json_value.h"
 #include "cli/nouns.h"
+#include "cli/selection_options.h"
 #include "cli/session.h"
 #include "cli/set_print.h"
 #include "cli/text.h"
@@ -155,21 +158,6 @@ read_input(struct session *session, struct input *input, GError **error)
     return read_config(input, session_text(session, OPTION_CONFIG), error);
 }
 
-static gboolean
-read_verify(struct session *session, enum backup_verify *ret, GError **error)
-{
-    static const char *const words[] = {
-        [BACKUP_VERIFY_NONE] = "none", [BACKUP_VERIFY_NEW] = "new", [BACKUP_VERIFY_ALL] = "all"};
-    const char *text = session_text(session, OPTION_VERIFY);
-    for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
-        if (text == NULL || g_str_equal(words[i], text)) {
-            *ret = (enum backup_verify)i;
-            return TRUE;
-        }
-    }
-    return error_set(error, SLIPWAY_ERROR_USAGE, "--verify %s: none, new or all is wanted", text);
-}
-
 /* Without --name: the name of the first file without its ending. */
 static char *
 machine_name(struct session *session, const struct input *input)
@@ -185,83 +173,6 @@ machine_name(struct session *session, const struct input *input)
     return base;
 }
 
-static void
-print_report(struct ui *ui, const struct backup_report *report, const struct store *store)
-{
-    const struct set_stats *stats = &report->set->stats;
-    static const char *const methods[][2] = {{"full", "everything was read"},
-                                             {"scan", "everything was read and compared"},
-                                             {"extents", "only changed extents were read"}};
-    const char *how = report->set->method;
-    for (gsize i = 0; i < G_N_ELEMENTS(methods); i++) {
-        if (g_str_equal(methods[i][0], report->set->method))
-            how = methods[i][1];
-    }
-    g_autofree char *id = set_print_id(&report->set->id), *read = text_bytes(stats->read);
-    g_autofree char *size = text_bytes(stats->size), *data = text_bytes(stats->data);
-    g_autofree char *changed = text_bytes(stats->changed), *unique = text_bytes(stats->unique);
-    g_autofree char *stored = text_bytes(stats->stored), *memory = text_bytes(report->memory);
-    g_autofree char *dedup = set_print_ratio(stats->data, stats->unique);
-    g_autofree char *compression = set_print_ratio(stats->unique, stats->stored);
-    double seconds = (double)MAX(report->milliseconds, 1) / 1000;
-    g_autofree char *rate = text_bytes((guint64)((double)stats->read / seconds));
-    ui_print(ui, "Backed up %s as set %s in %s\n", report->set->name, id, store_label(store));
-    ui_print(ui, "  %-13s %s, %s of it data (%s)\n", "disks", size, data, how);
-    ui_print(ui, "  %-13s %s in %.1f s (%s/s)\n", "read", read, seconds, rate);
-    ui_print(ui, "  %-13s %s\n", "changed", changed);
-    ui_print(ui, "  %-13s %s (deduplication %s)\n", "unique", unique, dedup);
-    ui_print(ui, "  %-13s %s (compression %s)\n", "stored", stored, compression);
-    ui_print(ui, "  %-13s %s\n", "memory", memory);
-    if (report->verified)
-        ui_print(ui, "  %-13s %s\n", "verified",
-                 report->verify.damage->len == 0 ? "read back, all good" : "DAMAGED");
-}
-
-static json_t *
-ratio_to_json(guint64 whole, guint64 part)
-{
-    return part > 0 ? json_real((double)whole / (double)part) : json_null();
-}
-
-static json_t *
-report_to_json(const struct backup_report *report)
-{
-    struct set_entry entry = {report->set, report->flags};
-    const struct set_stats *stats = &report->set->stats;
-    json_t *json = set_print_json(&entry, FALSE);
-    double seconds = (double)MAX(report->milliseconds, 1) / 1000;
-    json_object_set_new(json, "seconds", json_real(seconds));
-    json_object_set_new(json, "rate", json_real((double)stats->read / seconds));
-    json_object_set_new(json, "memory", json_integer((json_int_t)report->memory));
-    json_object_set_new(json, "deduplication", ratio_to_json(stats->data, stats->unique));
-    json_object_set_new(json, "compression", ratio_to_json(stats->unique, stats->stored));
-    if (report->verified) {
-        json_object_set_new(json, "damage", set_print_damage_json(report->verify.damage));
-        json_object_set_new(json, "verified_chunks",
-                            json_integer((json_int_t)report->verify.chunks));
-    }
-    return json;
-}
-
-/* Retention runs only after a backup that went well. */
-static gboolean
-expire(struct session *session, struct store *store, const char *name, GError **error)
-{
-    const char *keep = session_text(session, OPTION_KEEP);
-    struct store_retention rule;
-    struct retain_report report = {0};
-    if (keep != NULL && !retain_parse(keep, &rule, error))
-        return FALSE;
-    gboolean ok = retain_apply(store, name, keep != NULL ? &rule : NULL, FALSE, &report, error);
-    g_autofree char *sets = text_count(report.expired, "older set", "older sets");
-    if (report.expired > 0)
-        ui_print(session_ui(session),
-                 "Retention deleted %s; `slipway store prune` gives the space back\n", sets);
-    ui_set(session_ui(session), "expired", json_integer(report.expired));
-    retain_report_clear(&report);
-    return ok;
-}
-
 static gboolean
 back_up(struct session *session, struct input *input, GError **error)
 {
@@ -274,7 +185,7 @@ back_up(struct session *session, struct input *input, GError **error)
     g_autofree char *name = machine_name(session, input);
     if (!session_compression(session, &coding, error) ||
         !session_rate(session, OPTION_BANDWIDTH_LIMIT, &options.bandwidth, error) ||
-        !read_verify(session, &options.verify, error))
+        !backup_print_verify(session, &options.verify, error))
         return FALSE;
     char since_text[SET_ID_TEXT];
     const char *since = session_text(session, OPTION_SINCE);
@@ -301,10 +212,14 @@ back_up(struct session *session, struct input *input, GError **error)
     struct backup_report report;
     gboolean ok = backup_run(store, &options, &report, error);
     if (report.set != NULL) {
-        print_report(ui, &report, store);
-        ui_set(ui, "set", report_to_json(&report));
+        backup_print(ui, &report, store);
+        ui_set(ui, "set", backup_print_json(&report));
     }
-    ok = ok && expire(session, store, name, error);
+    guint expired = 0;
+    if (ok && backup_print_expire(session, store, name, &expired, error))
+        ui_set(ui, "expired", json_integer(expired));
+    else
+        ok = FALSE;
     backup_report_clear(&report);
     return ok;
 }
@@ -316,6 +231,8 @@ run(struct session *session, GError **error)
     struct store_retention rule;
     if (keep != NULL && !retain_parse(keep, &rule, error))
         return FALSE;
+    if (session_is_hypervisor(session_operand(session, 0)))
+        return backup_vm_run(session, error);
     struct input input;
     input_init(&input);
     gboolean ok = read_input(session, &input, error) && back_up(session, &input, error);
@@ -325,9 +242,19 @@ run(struct session *session, GError **error)
 
 const struct verb verb_backup_run = {
     .name = "run",
-    .summary = "back up disks into one new set",
+    .summary = "back up virtual machines, or disks into one new set",
     .description =
-        "Back up disks into one new set. A SOURCE is a raw file, a block device, an image in a "
+        "Back up running virtual machines: SOURCE is one of a hypervisor "
+        "(vsphere://vcenter/DC0/vm/app01, qemu:///system/app01, qmp:///run/app01.qmp; or "
+        "NAME:/DC0/vm/app01 with a host that is remembered), a folder of them (with a / at its "
+        "end), "
+        "or a pattern with * and ?. Each gets a set of its own. The machine goes on running: a "
+        "snapshot of it is read, and is gone as soon as the last byte was. Where changes are "
+        "tracked, only they are read. Machines that are off, suspended or templates are left out, "
+        "unless one is named by itself or --include says so. --dry-run lists what would be backed "
+        "up.\n\n"
+        "Or back up disks into one new set. Then a SOURCE is a raw file, a block device, an image "
+        "in a "
         "format that qemu-nbd reads (qcow2, vmdk, vhdx, vdi, vpc), or an NBD URI; NAME=SOURCE "
         "names "
         "the disk in the set, otherwise they are disk0, disk1, ... The disks must not change while "
@@ -339,11 +266,18 @@ const struct verb verb_backup_run = {
         "--keep, or the rule of the store, deletes older sets of this machine when, and only when, "
         "the backup went well.",
     .operands = {{"SOURCE", FALSE, TRUE, COMPLETE_FILE, NULL}},
-    .options = {OPTION_STORE, OPTION_PASSPHRASE_FILE, OPTION_KEY_FILE, OPTION_RECOVERY_FILE,
-                OPTION_MACHINE, OPTION_FORMAT, OPTION_CHANGED_EXTENTS, OPTION_SINCE, OPTION_FULL,
-                OPTION_VERIFY, OPTION_COMPRESSION, OPTION_ARCHIVE, OPTION_SET_TAG, OPTION_CONFIG,
-                OPTION_KEEP, OPTION_WORKERS, OPTION_BANDWIDTH_LIMIT},
-    .examples = {{"slipway backup run --name web1 /dev/vg0/web1-snapshot",
+    .options = {OPTION_STORE,           OPTION_PASSPHRASE_FILE, OPTION_KEY_FILE,
+                OPTION_RECOVERY_FILE,   OPTION_MACHINE,         OPTION_FORMAT,
+                OPTION_CHANGED_EXTENTS, OPTION_SINCE,           OPTION_FULL,
+                OPTION_VERIFY,          OPTION_COMPRESSION,     OPTION_ARCHIVE,
+                OPTION_SET_TAG,         OPTION_CONFIG,          OPTION_KEEP,
+                OPTION_WORKERS,         OPTION_BANDWIDTH_LIMIT, OPTION_QUIESCE,
+                OPTION_QUIESCE_TIMEOUT, OPTION_ONLY_DISK,       OPTION_WITHOUT_DISK,
+                OPTION_DRY_RUN,         HYPERVISOR_OPTIONS,     SELECTION_OPTIONS},
+    .examples = {{"slipway backup run vc1:/DC0/vm/prod/ --verify new",
+                  "every machine of a folder that runs"},
+                 {"slipway backup run qemu:///system/app01", "a machine of libvirt"},
+                 {"slipway backup run --name web1 /dev/vg0/web1-snapshot",
                   "a snapshot of a volume"},
                  {"slipway backup run -n db1 root=db1.qcow2 data=db1-data.qcow2 --verify new",
                   "two disks, read back afterwards"},

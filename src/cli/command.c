@@ -4,9 +4,9 @@
 #include "cli/nouns.h"
 
 static const struct noun *const nouns[] = {
-    &noun_depot,      &noun_package, &noun_vib,      &noun_profile, &noun_image, &noun_store,
-    &noun_backup,     &noun_restore, &noun_export,   &noun_files,   &noun_help,  &noun_version,
-    &noun_completion, &noun_man,     &noun_complete, NULL,
+    &noun_depot,  &noun_package, &noun_vib,        &noun_profile, &noun_image,    &noun_store,
+    &noun_backup, &noun_restore, &noun_export,     &noun_files,   &noun_host,     &noun_vm,
+    &noun_help,   &noun_version, &noun_completion, &noun_man,     &noun_complete, NULL,
 };
 
 const struct noun *const *

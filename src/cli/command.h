@@ -8,7 +8,7 @@
 #include "cli/option.h"
 
 #define OPERANDS_MAX 3
-#define VERB_OPTIONS_MAX 36
+#define VERB_OPTIONS_MAX 48
 #define EXAMPLES_MAX 5
 
 struct session;
@@ -42,6 +42,8 @@ struct noun {
     const char *description;
     const struct verb *const *verbs; /* ended by NULL; the only one may have no name */
     gboolean hidden;                 /* not in the help and without a manual page */
+    /* The one that is meant when the word behind the noun is no verb; NULL: none is. */
+    const struct verb *otherwise;
 };
 
 /* Every noun, ended by NULL. */

@@ -5,6 +5,7 @@
 #include "cli/nouns.h"
 #include "cli/session.h"
 #include "esx/known_depots.h"
+#include "hyper/host_list.h"
 #include "store/store_sets.h"
 
 /* Kinds of names that the script asks the program for: `slipway complete KIND`. */
@@ -12,7 +13,7 @@ static const char *const kinds[] = {
     [COMPLETE_DEPOTS] = "depots",     [COMPLETE_KNOWN] = "known",
     [COMPLETE_PROFILES] = "profiles", [COMPLETE_OWN_PROFILES] = "own-profiles",
     [COMPLETE_PACKAGES] = "packages", [COMPLETE_SETS] = "sets",
-    [COMPLETE_MACHINES] = "machines",
+    [COMPLETE_MACHINES] = "machines", [COMPLETE_HOSTS] = "hosts",
 };
 
 static const char script_head[] =
@@ -175,7 +176,13 @@ append_operands(GString *out)
             g_string_append_printf(out, "    '%s  '*) _slipway_words '", (*noun)->name);
             for (const struct verb *const *verb = (*noun)->verbs; *verb != NULL; verb++)
                 g_string_append_printf(out, "%s ", (*verb)->name);
-            g_string_append(out, "' ;;\n");
+            g_string_append_c(out, '\'');
+            if ((*noun)->otherwise != NULL) {
+                const struct operand *first = (*noun)->otherwise->operands;
+                g_string_append(out, "; ");
+                append_action(out, first->complete, first->words);
+            }
+            g_string_append(out, " ;;\n");
         }
         for (const struct verb *const *verb = (*noun)->verbs; *verb != NULL; verb++) {
             const struct operand *operand = (*verb)->operands;
@@ -366,13 +373,22 @@ print_machines(struct session *session, GError **error)
 }
 
 static gboolean
+print_hosts(struct session *session, GError **error)
+{
+    auto_ptr(host_list) list = host_list_read(error);
+    for (guint i = 0; list != NULL && i < list->hosts->len; i++)
+        ui_print(session_ui(session), "%s\n", ((const struct host *)list->hosts->pdata[i])->name);
+    return list != NULL;
+}
+
+static gboolean
 run_complete(struct session *session, GError **error)
 {
     static gboolean (*const print[])(struct session *, GError **) = {
         [COMPLETE_DEPOTS] = print_depot_names,     [COMPLETE_KNOWN] = print_known_names,
         [COMPLETE_PROFILES] = print_all_profiles,  [COMPLETE_OWN_PROFILES] = print_own_profiles,
         [COMPLETE_PACKAGES] = print_package_names, [COMPLETE_SETS] = print_set_ids,
-        [COMPLETE_MACHINES] = print_machines,
+        [COMPLETE_MACHINES] = print_machines,      [COMPLETE_HOSTS] = print_hosts,
     };
     const char *kind = session_operand(session, 0);
     for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
@@ -385,9 +401,9 @@ run_complete(struct session *session, GError **error)
 static const struct verb verb_complete = {
     .summary = "print names for the completion",
     .description = "Print the names of KIND, one a line: depots, known, profiles, own-profiles, "
-                   "packages, sets or machines.",
+                   "packages, sets, machines or hosts.",
     .operands = {{"KIND", FALSE, FALSE, COMPLETE_WORDS,
-                  "depots known profiles own-profiles packages sets machines"}},
+                  "depots known profiles own-profiles packages sets machines hosts"}},
     .run = run_complete,
 };
 static const struct verb *const complete_verbs[] = {&verb_complete, NULL};

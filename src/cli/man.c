@@ -151,6 +151,9 @@ static const struct entry environment[] = {
     {"Ev", "SLIPWAY_WORKSPACE", "directory of the workspace when --workspace is not given"},
     {"Ev", "SLIPWAY_TOKEN", "download token for depots that need one"},
     {"Ev", "SLIPWAY_PASSWORD", "password that belongs to --user"},
+    {"Ev", "SLIPWAY_STORE", "the store when --store is not given"},
+    {"Ev", "SLIPWAY_PASSPHRASE", "passphrase of an encrypted store"},
+    {"Ev", "SLIPWAY_HOSTS", "file of the hypervisors that are remembered"},
     {"Ev", "SLIPWAY_PROXY_PASSWORD", "password that belongs to --proxy-user"},
     {"Ev", "SLIPWAY_DATA_DIR", "directory of known-depots.json instead of the installed one"},
     {"Ev", "SOURCE_DATE_EPOCH", "time that is written into what is made; seconds since 1970"},
@@ -169,6 +172,9 @@ static const struct entry files[] = {
     {"Pa", "\\(ti/.config/slipway/known\\-depots.json",
      "known depots of the user, which add to those that came with the program"},
     {"Pa", "/etc/slipway/known\\-depots.json", "known depots of the machine"},
+    {"Pa", "\\(ti/.config/slipway/hosts.json",
+     "hypervisors that are remembered; passwords that are kept lie in files beside it, which only "
+     "their owner can read"},
     {"Pa", "\\(ti/.netrc", "user names and passwords for servers"},
 };
 

@@ -6,6 +6,7 @@
 
 extern const struct noun noun_depot, noun_package, noun_vib, noun_profile, noun_image;
 extern const struct noun noun_store, noun_backup, noun_restore, noun_export, noun_files;
+extern const struct noun noun_host, noun_vm;
 extern const struct noun noun_help, noun_version, noun_completion, noun_man, noun_complete;
 
 extern const struct verb verb_depot_add, verb_depot_list, verb_depot_remove, verb_depot_update,
@@ -21,6 +22,9 @@ extern const struct verb verb_store_init, verb_store_info, verb_store_check, ver
 extern const struct verb verb_backup_run, verb_backup_list, verb_backup_show, verb_backup_verify,
     verb_backup_archive, verb_backup_unarchive, verb_backup_delete, verb_backup_expire,
     verb_backup_diff, verb_backup_rule;
+extern const struct verb verb_restore_disk, verb_restore_vm;
+extern const struct verb verb_host_add, verb_host_list, verb_host_remove, verb_host_test;
+extern const struct verb verb_vm_list, verb_vm_show;
 extern const struct verb verb_files_ls, verb_files_get;
 extern const struct verb verb_export_start, verb_export_serve, verb_export_boot, verb_export_list,
     verb_export_stop;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "engine/restore.h"
 #include "base/error.h"
 #include "cli/nouns.h"
 #include "cli/session.h"
 #include "cli/set_print.h"
 #include "cli/text.h"
 #include "disk/disk_open.h"
+#include "engine/restore.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -200,8 +200,9 @@ run(struct session *session, GError **error)
     return ok;
 }
 
-static const struct verb verb_restore = {
-    .summary = "restore a disk of a backup set",
+const struct verb verb_restore_disk = {
+    .name = "disk",
+    .summary = "restore one disk to a file, a device or an NBD server",
     .description =
         "Restore the disk DISK of a set to TARGET: a new raw file (sparse), a new image (qcow2, "
         "vmdk, vhdx, vdi, vpc, by the ending of its name or --format), a block device (asks, or "
@@ -222,6 +223,3 @@ static const struct verb verb_restore = {
                  {"slipway restore web1 disk0 /dev/vg0/web1 --yes", "onto a volume"}},
     .run = run,
 };
-static const struct verb *const verbs[] = {&verb_restore, NULL};
-
-const struct noun noun_restore = {"restore", "restore a disk of a backup set", NULL, verbs, FALSE};

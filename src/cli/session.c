@@ -25,6 +25,7 @@ session_free(struct session *session)
     workspace_close(session->workspace);
     for (gsize i = 0; i < OPTION_N; i++)
         secret_free(session->secrets[i]);
+    secret_free(session->host_password);
     if (session->entrusted != NULL)
         g_ptr_array_unref(session->entrusted);
     g_free(session->downloads);

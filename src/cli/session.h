@@ -11,6 +11,7 @@
 #include "cli/ui.h"
 #include "esx/image_export.h"
 #include "esx/workspace.h"
+#include "hyper/hypervisor.h"
 #include "store/store.h"
 
 struct session;
@@ -94,6 +95,21 @@ const char *session_passphrase(struct session *session, enum option_id id, const
                                gboolean twice, GError **error);
 /* The bytes of a key file. */
 GBytes *session_key_file(const char *path, GError **error);
+
+/* The hypervisor that `location` means: the name of a remembered host, or a URI, for which what is
+ * remembered of its host is used too; behind either may be a path that names machines
+ * ("vc1:/DC0/vm", "vsphere://vc1/DC0/vm"), *ret_path (may be NULL; g_free()).  Options of this run
+ * go before what is remembered; a password may be asked for.  Free with hypervisor_close(). */
+struct hypervisor *session_hypervisor(struct session *session, const char *location,
+                                      char **ret_path, GError **error);
+/* The same without what is remembered: for a URI that is only just being added. */
+struct hypervisor *session_hypervisor_fresh(struct session *session, const char *uri,
+                                            GError **error);
+/* The password that session_hypervisor() used last; NULL: none. */
+const char *session_hypervisor_password(const struct session *session);
+/* TRUE when `location` can only mean a hypervisor: a URI of one, or "NAME:..." of a remembered host
+ * that is no file. */
+gboolean session_is_hypervisor(const char *location);
 
 /* Values of options; TRUE when the option was not given (*ret stays) or is right; else
  * SLIPWAY_ERROR_USAGE. */

@@ -24,22 +24,15 @@ warn_exposed(struct session *session, const char *proxy)
 static gboolean
 fill_credentials(struct session *session, struct http_options *options, GError **error)
 {
-    if (!session_secret(session, OPTION_PROXY_PASSWORD_FILE, "SLIPWAY_PROXY_PASSWORD",
-                        &options->proxy_password, error) ||
-        !session_secret(session, OPTION_PASSWORD_FILE, "SLIPWAY_PASSWORD", &options->password,
+    if (!session_secret(session, OPTION_PASSWORD_FILE, "SLIPWAY_PASSWORD", &options->password,
                         error))
         return FALSE;
-    if (options->proxy_user == NULL && session_flag(session, OPTION_PROXY_PASSWORD_FILE))
-        return error_set(error, SLIPWAY_ERROR_USAGE,
-                         "--proxy-password-file needs --proxy-user NAME");
     if (options->user == NULL && session_flag(session, OPTION_PASSWORD_FILE))
         return error_set(error, SLIPWAY_ERROR_USAGE, "--password-file needs --user NAME");
     if (options->user != NULL && options->password == NULL)
         return error_set(error, SLIPWAY_ERROR_USAGE,
                          "--user needs a password: give --password-file or set SLIPWAY_PASSWORD");
     /* A password in the environment is for whoever is named. */
-    if (options->proxy_user == NULL)
-        options->proxy_password = NULL;
     if (options->user == NULL)
         options->password = NULL;
     return TRUE;
@@ -81,28 +74,45 @@ find_entrusted(struct session *session, struct workspace *workspace)
     return urls;
 }
 
-static gboolean
-make_client(struct session *session, struct workspace *workspace, GError **error)
+gboolean
+session_network_options(struct session *session, struct http_options *ret, GError **error)
 {
-    g_autoptr(GPtrArray) entrusted = find_entrusted(session, workspace);
     const struct arguments *arguments = session->arguments;
-    struct http_options options = {
+    *ret = (struct http_options){
         .proxy = session_text(session, OPTION_PROXY),
         .proxy_user = session_text(session, OPTION_PROXY_USER),
         .no_proxy = session_text(session, OPTION_NO_PROXY),
         .ca_file = session_text(session, OPTION_CACERT),
         .insecure = session_flag(session, OPTION_INSECURE),
-        .user = session_text(session, OPTION_USER),
-        .auth_urls = (const char *const *)entrusted->pdata,
         .connect_timeout_s = arguments_number(arguments, OPTION_CONNECT_TIMEOUT, 0),
         .stall_timeout_s = arguments_number(arguments, OPTION_STALL_TIMEOUT, 0),
         .retries = arguments_number(arguments, OPTION_RETRIES, HTTP_RETRIES_DEFAULT),
     };
-    if (options.proxy != NULL)
-        warn_exposed(session, options.proxy);
-    if (options.insecure)
+    if (ret->proxy != NULL)
+        warn_exposed(session, ret->proxy);
+    if (ret->insecure)
         ui_warning(session->ui,
                    "certificates are not checked: whoever sits on the line can give you anything");
+    if (!session_secret(session, OPTION_PROXY_PASSWORD_FILE, "SLIPWAY_PROXY_PASSWORD",
+                        &ret->proxy_password, error))
+        return FALSE;
+    if (ret->proxy_user == NULL && session_flag(session, OPTION_PROXY_PASSWORD_FILE))
+        return error_set(error, SLIPWAY_ERROR_USAGE,
+                         "--proxy-password-file needs --proxy-user NAME");
+    if (ret->proxy_user == NULL)
+        ret->proxy_password = NULL;
+    return TRUE;
+}
+
+static gboolean
+make_client(struct session *session, struct workspace *workspace, GError **error)
+{
+    g_autoptr(GPtrArray) entrusted = find_entrusted(session, workspace);
+    struct http_options options;
+    if (!session_network_options(session, &options, error))
+        return FALSE;
+    options.user = session_text(session, OPTION_USER);
+    options.auth_urls = (const char *const *)entrusted->pdata;
     if (!fill_credentials(session, &options, error))
         return FALSE;
     session->client = http_client_new(&options, error);

@@ -51,8 +51,8 @@ class Help(CliCase):
 
     def test_nouns(self):
         self.assertEqual(self.nouns(), ['depot', 'package', 'vib', 'profile', 'image', 'store',
-                                        'backup', 'restore', 'export', 'files', 'help',
-                                        'version', 'completion'])
+                                        'backup', 'restore', 'export', 'files', 'host', 'vm',
+                                        'help', 'version', 'completion'])
 
     def test_every_command_has_help(self):
         commands = list(self.commands())
@@ -82,7 +82,7 @@ class Help(CliCase):
     def test_manual_pages(self):
         if shutil.which('mandoc') is None:
             self.skipTest('mandoc is not installed')
-        for noun in [None, *self.nouns()[:5]]:
+        for noun in [None, *self.nouns()[:12]]:
             with self.subTest(noun=noun):
                 page = self.text('man', *([noun] if noun else []))
                 lint = subprocess.run(['mandoc', '-T', 'lint', '-W', 'warning'], input=page,
@@ -118,6 +118,7 @@ class Completion(CliCase):
                          ['delete'])
         self.assertEqual(self.complete('completion', ''), ['bash'])
         self.assertEqual(self.complete('help', 'im'), ['image'])
+        self.assertEqual(self.complete('restore', ''), ['disk', 'vm'])
 
     def test_options(self):
         self.assertEqual(self.complete('profile', 'export', '--k'),
