@@ -33,6 +33,37 @@ past_clear(struct past *past)
     g_clear_pointer(&past->damaged, g_ptr_array_unref);
 }
 
+/* TRUE when no other machine has this name. */
+static gboolean
+may_use_name(const struct past *past, const struct backup_options *options, const char *name,
+             const struct set_entry **ret_owner)
+{
+    const struct set machine = {.name = (char *)name, .identity = (char *)options->identity};
+    *ret_owner = store_sets_owner(past->sets, name);
+    return *ret_owner == NULL || set_same_machine((*ret_owner)->set, &machine);
+}
+
+/* Sets of two machines must not get mixed up; free with g_free(). */
+static char *
+choose_name(const struct past *past, const struct backup_options *options, GError **error)
+{
+    const struct set_entry *owner;
+    char id[SET_ID_TEXT];
+    if (may_use_name(past, options, options->name, &owner))
+        return g_strdup(options->name);
+    if (!options->other_name)
+        return error_null(error, SLIPWAY_ERROR_EXISTS,
+                          "%s: the sets of this name, set %s for one, are another machine's (%s); "
+                          "give another name",
+                          options->name, set_id_format(&owner->set->id, id),
+                          owner->set->identity != NULL ? owner->set->identity : "of no hypervisor");
+    for (guint n = 2;; n++) {
+        g_autofree char *name = g_strdup_printf("%s (%u)", options->name, n);
+        if (may_use_name(past, options, name, &owner))
+            return g_steal_pointer(&name);
+    }
+}
+
 /* The set to compare with; TRUE with NULL when there is none. */
 static gboolean
 find_parent(const struct past *past, const struct backup_options *options,
@@ -43,7 +74,7 @@ find_parent(const struct past *past, const struct backup_options *options,
     if (options->full)
         return TRUE;
     if (options->since == NULL) {
-        *ret = store_sets_newest(past->sets, options->name);
+        *ret = store_sets_newest(past->sets, options->name, options->identity);
         return TRUE;
     }
     if (!set_id_parse(options->since, &id))
@@ -191,7 +222,7 @@ run_disk(struct store *store, struct store_writer *writer, const struct backup_o
     };
     *ret_tracked = changed != NULL;
     ret_disk->name = g_strdup(source->name);
-    ret_disk->source = g_strdup(disk_label(source->disk));
+    ret_disk->source = set_cut_text(disk_label(source->disk), SET_TEXT_MAX);
     ret_disk->change_id = g_strdup(source->change_id);
     begin_progress(options, source, changed);
     struct segment_stats own = {0};
@@ -210,14 +241,17 @@ run_disk(struct store *store, struct store_writer *writer, const struct backup_o
     return ok;
 }
 
-/* Later than every set of the machine that is there: "the newest" is what changed extents are
- * relative to, and must not be the wrong one because a clock was set back. */
+/* Later than every set of the machine that is there, and of its name: "the newest" is what changed
+ * extents are relative to, and must not be the wrong one because a clock was set back. */
 static gint64
 choose_time(const struct past *past, const struct backup_options *options)
 {
-    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
-    const struct set_entry *newest = store_sets_newest(past->sets, options->name);
-    gint64 time = newest != NULL ? MAX(now, newest->set->created + 1) : now;
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC, time = now;
+    const struct set_entry *newest[] = {
+        store_sets_newest(past->sets, options->name, options->identity),
+        store_sets_owner(past->sets, options->name)};
+    for (gsize i = 0; i < G_N_ELEMENTS(newest); i++)
+        time = newest[i] != NULL ? MAX(time, newest[i]->set->created + 1) : time;
     if (time > now + CLOCK_SLACK)
         progress_warning(options->progress,
                          "the newest set of %s is younger than the clock of this computer says; "
@@ -230,6 +264,10 @@ static void
 describe(struct set *set, const struct backup_options *options, const struct set_entry *parent)
 {
     set->name = g_strdup(options->name);
+    set->identity = g_strdup(options->identity);
+    set->driver = g_strdup(options->driver);
+    set->hypervisor = g_strdup(options->hypervisor);
+    set->consistency = g_strdup(options->consistency);
     set->host = g_strdup(g_get_host_name());
     set->has_parent = parent != NULL;
     if (parent != NULL)
@@ -318,12 +356,18 @@ peak_memory(void)
 }
 
 static gboolean
-check_options(const struct backup_options *options, GError **error)
+check_name(const struct backup_options *options, GError **error)
 {
     if (*options->name == '\0' || strlen(options->name) > SET_NAME_MAX ||
         !g_utf8_validate(options->name, -1, NULL))
         return error_set(error, SLIPWAY_ERROR_USAGE,
                          "the name of a machine has 1 to %u bytes of UTF-8", SET_NAME_MAX);
+    return TRUE;
+}
+
+static gboolean
+check_sources(const struct backup_options *options, GError **error)
+{
     if (options->n_sources == 0 || options->n_sources > SET_DISKS_MAX)
         return error_set(error, SLIPWAY_ERROR_USAGE, "a set has 1 to %u disks", SET_DISKS_MAX);
     if (options->config != NULL &&
@@ -344,6 +388,8 @@ commit(struct store *store, struct store_writer *writer, const struct backup_opt
         backup_report_clear(report);
         return FALSE;
     }
+    if (options->hooks.stored != NULL)
+        options->hooks.stored(options->hooks.data);
     struct set_flags flags = {.archived = options->archive};
     return !options->archive || store_sets_put_flags(store, &report->set->id, &flags, error);
 }
@@ -358,7 +404,9 @@ choose_sources(const struct past *past, const struct backup_options *options)
         g_memdup2(options->sources, options->n_sources * sizeof *sources);
     for (guint i = 0; i < options->n_sources; i++)
         tracked = tracked || sources[i].changed != NULL;
-    if (!tracked || options->since != NULL || past->damaged->len == 0)
+    /* Whoever opened the sources was told which one it is. */
+    if (!tracked || options->since != NULL || options->hooks.open != NULL ||
+        past->damaged->len == 0)
         return sources;
     progress_warning(options->progress,
                      "all of the disks is read although lists of changed extents were given: a set "
@@ -393,27 +441,46 @@ run_without_past(struct store *store, struct store_writer **writer, struct backu
     return *writer != NULL ? run_disks(store, *writer, options, past, NULL, error) : NULL;
 }
 
+/* All that is read; *parent becomes NULL when it was of no use.  The sources are needed until it is
+ * known that nothing has to be read again. */
+static gboolean
+run_sources(struct store *store, struct store_writer **writer, struct backup_options *options,
+            const struct past *past, const struct set_entry **parent, struct backup_report *report,
+            GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autofree struct backup_source *sources = choose_sources(past, options);
+    options->sources = sources;
+    report->set = run_disks(store, *writer, options, past, *parent, &local);
+    if (report->set == NULL && is_past_broken(*parent, local)) {
+        report->set = run_without_past(store, writer, options, past, local, error);
+        *parent = NULL;
+    } else if (report->set == NULL) {
+        g_propagate_error(error, g_steal_pointer(&local));
+    }
+    options->sources = NULL;
+    if (report->set != NULL && options->hooks.sources_read != NULL)
+        options->hooks.sources_read(options->hooks.data);
+    return report->set != NULL;
+}
+
 /* Takes over the writer. */
 static gboolean
 run(struct store *store, struct store_writer *given_writer, const struct past *past,
     const struct backup_options *given, gint64 start, struct backup_report *report, GError **error)
 {
     auto_ptr(store_writer) writer = given_writer;
-    g_autofree struct backup_source *sources = choose_sources(past, given);
     struct backup_options options = *given;
     const struct set_entry *parent;
-    g_autoptr(GError) local = NULL;
-    options.sources = sources;
-    if (!find_parent(past, &options, &parent, error))
+    g_autofree char *name = choose_name(past, given, error);
+    if (name == NULL)
         return FALSE;
-    report->set = run_disks(store, writer, &options, past, parent, &local);
-    if (report->set == NULL && is_past_broken(parent, local)) {
-        report->set = run_without_past(store, &writer, &options, past, local, error);
-        parent = NULL;
-    } else if (report->set == NULL) {
-        g_propagate_error(error, g_steal_pointer(&local));
-    }
-    return report->set != NULL &&
+    options.name = name;
+    return check_name(&options, error) && find_parent(past, &options, &parent, error) &&
+           (options.hooks.open == NULL ||
+            options.hooks.open(options.hooks.data, &options, parent, error)) &&
+           check_sources(&options, error) &&
+           run_sources(store, &writer, &options, past, &parent, report, error) &&
            commit(store, g_steal_pointer(&writer), &options, start, report, error) &&
            verify(store, &options, parent, report, error);
 }
@@ -425,7 +492,8 @@ backup_run(struct store *store, const struct backup_options *options, struct bac
     gint64 start = g_get_monotonic_time();
     struct past past = {0};
     *report = (struct backup_report){.config = *store_config(store)};
-    if (!check_options(options, error))
+    if (!check_name(options, error) ||
+        (options->hooks.open == NULL && !check_sources(options, error)))
         return FALSE;
     /* The lease before the older sets are looked for: prune cannot doom what is found then. */
     auto_ptr(store_writer) writer = store_writer_begin(store, error);
@@ -436,4 +504,17 @@ backup_run(struct store *store, const struct backup_options *options, struct bac
     report->milliseconds = (g_get_monotonic_time() - start) / 1000;
     report->memory = peak_memory();
     return ok;
+}
+
+gboolean
+backup_check_name(struct store *store, const char *name, GError **error)
+{
+    const struct backup_options options = {.name = name};
+    struct past past = {0};
+    g_autofree char *chosen = NULL;
+    past.sets = store_sets_list(store, &past.damaged, error);
+    if (past.sets != NULL && check_name(&options, error))
+        chosen = choose_name(&past, &options, error);
+    past_clear(&past);
+    return chosen != NULL;
 }

@@ -14,6 +14,8 @@
 
 enum backup_verify { BACKUP_VERIFY_NONE, BACKUP_VERIFY_NEW, BACKUP_VERIFY_ALL };
 
+struct backup_options;
+
 struct backup_source {
     struct disk *disk;
     const char *name;                  /* of the disk in the set; unique there */
@@ -21,8 +23,28 @@ struct backup_source {
     const struct extent_list *changed; /* since the set that the run follows; NULL: not known */
 };
 
+/* Sources that are there for a while only, such as those of a snapshot.  Each may be NULL. */
+struct backup_hooks {
+    /* Called once, when the store is ready to be written and before anything is read, with the set
+     * that the run follows (NULL: none): sets `sources`, which stay as they are until
+     * sources_read(), and what else of `options` (its own copy) is known only then. */
+    gboolean (*open)(gpointer data, struct backup_options *options, const struct set_entry *parent,
+                     GError **error);
+    /* Called once, when the last byte of all sources was read; no source and no extents are
+     * touched after.  Not called when the run fails before. */
+    void (*sources_read)(gpointer data);
+    /* Called once, as soon as the set is stored, before it is verified. */
+    void (*stored)(gpointer data);
+    gpointer data;
+};
+
 struct backup_options {
-    const char *name; /* of the machine */
+    const char *name;     /* of the machine */
+    const char *identity; /* of a machine of a hypervisor: its sets are found by it, whatever they
+                             are called; NULL: by the name */
+    gboolean other_name;  /* when another machine has the name: take "NAME (2)" and so on */
+    const char *driver, *hypervisor, *consistency; /* to be kept; NULL */
+    struct backup_hooks hooks;
     const struct backup_source *sources;
     guint n_sources;
     const char *config_type, *config; /* a document to keep with the set; NULL */
@@ -51,9 +73,14 @@ struct backup_report {
 };
 void backup_report_clear(struct backup_report *report);
 
-/* Run it.  A disk whose set is missing, or has it not under this name, is read in full, with a
- * warning to `progress` when extents were given.  After a failure there is no set, the older ones
- * are as they were, and what was stored already is found by the next run.
+/* See, before anything is done, whether backup_run() would take this name for a machine without an
+ * identity: fails as that does. */
+gboolean backup_check_name(struct store *store, const char *name, GError **error);
+
+/* Run it.  A name that is another machine's is SLIPWAY_ERROR_EXISTS.  A disk whose set is missing,
+ * or has it not under this name, is read in full, with a warning to `progress` when extents were
+ * given.  After a failure there is no set, the older ones are as they were, and what was stored
+ * already is found by the next run.
  * SLIPWAY_ERROR_CORRUPT: the set is there, but what was verified is damaged: the report says. */
 gboolean backup_run(struct store *store, const struct backup_options *options,
                     struct backup_report *report, GError **error);

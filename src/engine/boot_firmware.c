@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/little_endian.h"
+#include "hyper/machine.h"
 
 #include <string.h>
 
@@ -61,8 +62,49 @@ boot_bus_parse(const char *word, enum boot_bus *ret)
 
 /* ---- Configuration --------------------------------------------------------------------------- */
 
-/* A document is searched, not parsed: whatever product wrote it, these words mean the same.  The
- * first row whose pattern is found counts. */
+/* Our own description of a machine knows; it may have another product's in it. */
+static struct machine *
+parse_own(const char *config)
+{
+    return config != NULL && *config == '{' ? machine_parse(config, strlen(config), NULL) : NULL;
+}
+
+/* The disk that is booted from: the first in the order, if there is one. */
+static const struct machine_disk *
+find_boot_disk(const struct machine *machine)
+{
+    const struct machine_disk *found = NULL;
+    for (guint i = 0; i < machine->disks->len; i++) {
+        const struct machine_disk *disk = machine->disks->pdata[i];
+        if (found == NULL || (disk->boot_order != 0 &&
+                              (found->boot_order == 0 || disk->boot_order < found->boot_order)))
+            found = disk;
+    }
+    return found;
+}
+
+static enum boot_bus
+bus_of_disk(const struct machine_disk *disk)
+{
+    switch (disk->bus) {
+    case MACHINE_IDE:
+        return BOOT_BUS_IDE;
+    case MACHINE_SATA:
+        return BOOT_BUS_SATA;
+    case MACHINE_VIRTIO:
+        return BOOT_BUS_VIRTIO;
+    case MACHINE_SCSI:
+        return g_strcmp0(disk->model, "pvscsi") == 0        ? BOOT_BUS_PVSCSI
+               : g_strcmp0(disk->model, "lsisas1068") == 0  ? BOOT_BUS_LSI
+               : g_strcmp0(disk->model, "virtio-scsi") == 0 ? BOOT_BUS_SCSI
+                                                            : BOOT_BUS_AUTO;
+    default:
+        return BOOT_BUS_AUTO;
+    }
+}
+
+/* Any other document is searched, not parsed: whatever product wrote it, these words mean the same.
+ * The first row whose pattern is found counts. */
 struct row {
     const char *pattern;
     int value;
@@ -91,6 +133,9 @@ boot_firmware_of_config(const char *config)
         {"^bios:\\s*ovmf\\b", BOOT_FIRMWARE_UEFI}, /* Proxmox */
         {"^bios:\\s*seabios\\b", BOOT_FIRMWARE_BIOS},
     };
+    auto_ptr(machine) machine = parse_own(config);
+    if (machine != NULL)
+        return machine->firmware == MACHINE_BIOS ? BOOT_FIRMWARE_BIOS : BOOT_FIRMWARE_UEFI;
     return (enum boot_firmware)search(config, rows, G_N_ELEMENTS(rows));
 }
 
@@ -107,7 +152,20 @@ boot_bus_of_config(const char *config)
         {"^scsihw:\\s*virtio-scsi", BOOT_BUS_SCSI},
         {"^virtio0:\\s", BOOT_BUS_VIRTIO},
     };
+    auto_ptr(machine) machine = parse_own(config);
+    if (machine != NULL) {
+        const struct machine_disk *disk = find_boot_disk(machine);
+        return disk != NULL ? bus_of_disk(disk) : BOOT_BUS_AUTO;
+    }
     return (enum boot_bus)search(config, rows, G_N_ELEMENTS(rows));
+}
+
+char *
+boot_disk_of_config(const char *config)
+{
+    auto_ptr(machine) machine = parse_own(config);
+    const struct machine_disk *disk = machine != NULL ? find_boot_disk(machine) : NULL;
+    return disk != NULL && disk->boot_order != 0 ? g_strdup(disk->name) : NULL;
 }
 
 /* ---- Disk ------------------------------------------------------------------------------------ */

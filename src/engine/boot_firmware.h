@@ -32,10 +32,14 @@ const char *boot_bus_name(enum boot_bus bus);
 gboolean boot_firmware_parse(const char *word, enum boot_firmware *ret);
 gboolean boot_bus_parse(const char *word, enum boot_bus *ret);
 
-/* What the configuration document of a set (a .vmx file, libvirt's XML, JSON, or lines of
- * "key: value") says; BOOT_FIRMWARE_AUTO and BOOT_BUS_AUTO when it says nothing, or is NULL. */
+/* What the configuration document of a set (a description of machine.h, a .vmx file, libvirt's XML,
+ * JSON, or lines of "key: value") says; BOOT_FIRMWARE_AUTO and BOOT_BUS_AUTO when it says nothing,
+ * or is NULL. */
 enum boot_firmware boot_firmware_of_config(const char *config);
 enum boot_bus boot_bus_of_config(const char *config);
+/* The disk that the machine boots from, where a description of machine.h says it: NULL else, and
+ * when no order is said.  Free with g_free(). */
+char *boot_disk_of_config(const char *config);
 
 /* What the partition table of the boot disk is made for.  UEFI: there is an EFI system partition,
  * and no code that a BIOS would get anywhere with; else BIOS. */

@@ -25,15 +25,36 @@ look_at_disk(struct store *store, const struct set *set, const char *name, enum 
     return disk != NULL && boot_firmware_of_disk(disk, ret, error);
 }
 
-/* The configuration knows; otherwise the disk that is booted from. */
+char **
+boot_set_order(const struct set *set)
+{
+    g_autofree char *first = boot_disk_of_config(set->config);
+    const struct set_disk *boot = first != NULL ? set_find_disk(set, first) : NULL;
+    if (boot == NULL || boot == set->disks->pdata[0])
+        return NULL;
+    GPtrArray *names = g_ptr_array_new();
+    g_ptr_array_add(names, g_strdup(boot->name));
+    for (guint i = 0; i < set->disks->len; i++) {
+        const struct set_disk *disk = set->disks->pdata[i];
+        if (disk != boot)
+            g_ptr_array_add(names, g_strdup(disk->name));
+    }
+    g_ptr_array_add(names, NULL);
+    return (char **)g_ptr_array_free(names, FALSE);
+}
+
+/* The configuration knows; otherwise the disk that is booted from.  *ret_order (g_strfreev() it) is
+ * what `export` takes for disks when the user named none. */
 static gboolean
-find_hardware(struct store *store, const struct export_options *export,
+find_hardware(struct store *store, struct export_options *export, char ***ret_order,
               struct boot_hardware *hardware, GError **error)
 {
     struct set_entry *entry = store_sets_find(store, export->set, error);
     if (entry == NULL)
         return FALSE;
     const struct set *set = entry->set;
+    if (export->disks == NULL && (*ret_order = boot_set_order(set)) != NULL)
+        export->disks = (const char *const *)*ret_order;
     const char *name = export->disks != NULL ? export->disks[0]
                        : set->disks->len > 0 ? ((struct set_disk *)set->disks->pdata[0])->name
                                              : NULL;
@@ -157,10 +178,12 @@ boot_set_start(struct store *store, const struct boot_set_options *options, GErr
 {
     auto_ptr(boot_set) boot = g_new0(struct boot_set, 1);
     g_autoptr(GPtrArray) names = NULL;
+    g_auto(GStrv) order = NULL;
+    struct export_options export = options->export;
     boot->hardware = options->hardware;
-    if (!find_hardware(store, &options->export, &boot->hardware, error))
+    if (!find_hardware(store, &export, &order, &boot->hardware, error))
         return NULL;
-    g_autoptr(GArray) sockets = open_disks(boot, store, &options->export, &names, error);
+    g_autoptr(GArray) sockets = open_disks(boot, store, &export, &names, error);
     if (sockets == NULL)
         return NULL;
     boot->machine = boot_machine_start(&boot->hardware, (const char *const *)names->pdata,

@@ -15,6 +15,10 @@ struct boot_set_options {
 
 struct boot_set;
 
+/* The disks of a set, ended by NULL, the one that the machine boots from first; NULL: they are in
+ * that order, or none is known.  Free with g_strfreev(). */
+char **boot_set_order(const struct set *set);
+
 /* Fails as export_open() and boot_machine_start(). */
 struct boot_set *boot_set_start(struct store *store, const struct boot_set_options *options,
                                 GError **error);

@@ -91,6 +91,8 @@ check_commit(struct export *export, const struct export_options *options, GError
                          "a set under the name \"%s\" would be taken for the newest state of that "
                          "machine by its next backup; choose another name",
                          options->commit);
+    if (!backup_check_name(export->store, options->commit, error))
+        return FALSE;
     export->commit = g_strdup(options->commit);
     return TRUE;
 }

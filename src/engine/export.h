@@ -39,7 +39,8 @@ struct export_options {
     const char *mount; /* a folder where the disks appear as files; NULL */
     gboolean allow_other;
     /* The machine of a set that export_commit() will make; NULL.  Not that of the set's machine,
-     * whose next backup would take the new set for its own: SLIPWAY_ERROR_USAGE. */
+     * whose next backup would take the new set for its own: SLIPWAY_ERROR_USAGE; nor that of any
+     * machine of a hypervisor: SLIPWAY_ERROR_EXISTS. */
     const char *commit;
     /* Lines for people who look what happens: who logs in, what cannot be read.  Any thread. */
     void (*log)(const char *line, gpointer data);

@@ -204,27 +204,48 @@ retain_report_clear(struct retain_report *report)
     report->kept = report->expired = 0;
 }
 
-/* The sets of one machine, in their order; borrowed. */
+/* The sets of the machine that has this one, in their order; borrowed. */
 static GPtrArray *
-sets_of(GPtrArray *entries, const char *name)
+sets_of(GPtrArray *entries, const struct set_entry *member)
 {
     GPtrArray *list = g_ptr_array_new();
     for (guint i = 0; i < entries->len; i++) {
         const struct set_entry *entry = entries->pdata[i];
-        if (g_str_equal(entry->set->name, name))
+        if (set_same_machine(entry->set, member->set))
             g_ptr_array_add(list, entries->pdata[i]);
     }
     return list;
 }
 
+/* The rule of the machine whose sets these are: of the newest of its names that has one, of those
+ * that are not another machine's now. */
 static gboolean
-judge_machine(struct store *store, const char *name, const struct store_retention *rule,
-              struct retain_report *report, GError **error)
+find_rule(struct store *store, GPtrArray *entries, const GPtrArray *sets,
+          struct store_retention *ret, GError **error)
 {
-    struct store_retention own;
-    if (rule == NULL && !retain_rule_of(store, name, &own, NULL, error))
+    const struct store_config *config = store_config(store);
+    const char *last = NULL, *origin = NULL;
+    *ret = config->has_retention ? config->retention : (struct store_retention){0};
+    for (guint i = sets->len; i-- > 0 && g_strcmp0(origin, "machine") != 0;) {
+        const struct set *set = ((const struct set_entry *)sets->pdata[i])->set;
+        if (g_strcmp0(set->name, last) == 0 ||
+            !set_same_machine(store_sets_owner(entries, set->name)->set, set))
+            continue;
+        last = set->name;
+        if (!retain_rule_of(store, last, ret, &origin, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+judge_machine(struct store *store, const struct set_entry *member,
+              const struct store_retention *rule, struct retain_report *report, GError **error)
+{
+    struct store_retention own = {0};
+    g_autoptr(GPtrArray) sets = sets_of(report->entries, member);
+    if (rule == NULL && !find_rule(store, report->entries, sets, &own, error))
         return FALSE;
-    g_autoptr(GPtrArray) sets = sets_of(report->entries, name);
     GPtrArray *verdicts = retain_choose(sets, rule != NULL ? rule : &own, NULL);
     for (guint i = 0; i < verdicts->len; i++) {
         const struct retain_verdict *verdict = verdicts->pdata[i];
@@ -238,33 +259,39 @@ judge_machine(struct store *store, const char *name, const struct store_retentio
 static gint
 compare_names(gconstpointer left, gconstpointer right)
 {
-    return strcmp(*(char *const *)left, *(char *const *)right);
+    const struct set *a = (*(const struct set_entry *const *)left)->set;
+    const struct set *b = (*(const struct set_entry *const *)right)->set;
+    gint order = strcmp(a->name, b->name);
+    return order != 0 ? order : g_strcmp0(a->identity, b->identity);
 }
 
-/* Every machine's name once; borrowed. */
+/* The newest set of every machine, by its name, or of the one that is called `only`; borrowed. */
 static GPtrArray *
-names_of(GPtrArray *entries)
+machines_of(GPtrArray *entries, const char *only)
 {
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-    GPtrArray *names = g_ptr_array_new();
-    for (guint i = 0; i < entries->len; i++) {
-        const struct set_entry *entry = entries->pdata[i];
-        if (g_hash_table_add(seen, entry->set->name))
-            g_ptr_array_add(names, entry->set->name);
+    const struct set_entry *owner = only != NULL ? store_sets_owner(entries, only) : NULL;
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) identities = g_hash_table_new(g_str_hash, g_str_equal);
+    GPtrArray *machines = g_ptr_array_new();
+    for (guint i = entries->len; i-- > 0;) {
+        const struct set *set = ((const struct set_entry *)entries->pdata[i])->set;
+        if (only != NULL && (owner == NULL || !set_same_machine(owner->set, set)))
+            continue;
+        if (set->identity != NULL ? g_hash_table_add(identities, set->identity)
+                                  : g_hash_table_add(names, set->name))
+            g_ptr_array_add(machines, entries->pdata[i]);
     }
-    g_ptr_array_sort(names, compare_names);
-    return names;
+    g_ptr_array_sort(machines, compare_names);
+    return machines;
 }
 
 static gboolean
 judge(struct store *store, const char *name, const struct store_retention *rule,
       struct retain_report *report, GError **error)
 {
-    if (name != NULL)
-        return judge_machine(store, name, rule, report, error);
-    g_autoptr(GPtrArray) names = names_of(report->entries);
-    for (guint i = 0; i < names->len; i++) {
-        if (!judge_machine(store, names->pdata[i], rule, report, error))
+    g_autoptr(GPtrArray) machines = machines_of(report->entries, name);
+    for (guint i = 0; i < machines->len; i++) {
+        if (!judge_machine(store, machines->pdata[i], rule, report, error))
             return FALSE;
     }
     return TRUE;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* retain.h: which sets are kept, and why.
  *
+ * The sets of a machine are those of its identity, whatever it was called; without an identity,
+ * those of its name (set_same_machine()).
+ *
  * A rule (struct store_retention) keeps the last N sets of a machine, and the last set of each of
  * the last D days, W ISO weeks, M months and Y years that have a set; a day without a set does not
  * count.  A rule of zeros keeps everything.  Archived sets never expire and take nobody's place;
@@ -33,8 +36,8 @@ void retain_verdict_free(struct retain_verdict *verdict);
  * Pure. */
 GPtrArray *retain_choose(GPtrArray *entries, const struct store_retention *rule, GTimeZone *zone);
 
-/* Which rule holds for a machine: its own (machine_rule.h), else the store's, else keep all.
- * *ret_origin (may be NULL): "machine", "store" or "none". */
+/* Which rule holds for a machine of this name: its own (machine_rule.h), else the store's, else
+ * keep all.  *ret_origin (may be NULL): "machine", "store" or "none". */
 gboolean retain_rule_of(struct store *store, const char *name, struct store_retention *ret,
                         const char **ret_origin, GError **error);
 
@@ -46,8 +49,9 @@ struct retain_report {
 };
 void retain_report_clear(struct retain_report *report);
 
-/* Remove what expires, of machine `name` or (NULL) of all, by `rule` or (NULL) by each machine's
- * retain_rule_of().  With `dry_run` only say.  Their space comes back with prune.  On failure the
- * report says what was meant; sets that are gone are counted in `expired`. */
+/* Remove what expires, of the machine that is or was called `name` or (NULL) of all, by `rule` or
+ * (NULL) by each machine's retain_rule_of(): of the newest of its names that has one of its own, so
+ * that a rule outlives a rename.  With `dry_run` only say.  Their space comes back with prune.  On
+ * failure the report says what was meant; sets that are gone are counted in `expired`. */
 gboolean retain_apply(struct store *store, const char *name, const struct store_retention *rule,
                       gboolean dry_run, struct retain_report *report, GError **error);

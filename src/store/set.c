@@ -25,6 +25,18 @@ set_id_parse(const char *text, struct set_id *ret)
     return TRUE;
 }
 
+char *
+set_cut_text(const char *text, gsize max)
+{
+    if (text == NULL)
+        return NULL;
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    gsize length = strlen(valid);
+    if (length > max)
+        length = (gsize)(g_utf8_find_prev_char(valid, valid + max + 1) - valid);
+    return g_strndup(valid, length);
+}
+
 static void
 free_disk(gpointer data)
 {
@@ -61,13 +73,24 @@ set_free(struct set *set)
     if (set == NULL)
         return;
     g_free(set->name);
+    g_free(set->identity);
     g_free(set->host);
     g_ptr_array_unref(set->disks);
     g_ptr_array_unref(set->tags);
     g_free(set->config_type);
     g_free(set->config);
     g_free(set->method);
+    g_free(set->driver);
+    g_free(set->hypervisor);
+    g_free(set->consistency);
     g_free(set);
+}
+
+gboolean
+set_same_machine(const struct set *left, const struct set *right)
+{
+    return g_strcmp0(left->identity, right->identity) == 0 &&
+           (left->identity != NULL || g_str_equal(left->name, right->name));
 }
 
 struct set_disk *

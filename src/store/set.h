@@ -26,6 +26,10 @@ char *set_id_format(const struct set_id *id, char ret[SET_ID_TEXT]);
 /* Exactly 32 hex digits. */
 gboolean set_id_parse(const char *text, struct set_id *ret);
 
+/* As much of a text as `max` bytes hold, in whole characters, with what is no UTF-8 replaced: what
+ * a set can keep of words from elsewhere.  NULL stays NULL; free with g_free(). */
+char *set_cut_text(const char *text, gsize max);
+
 struct set_disk {
     char *name;   /* "disk0", or what the hypervisor calls it */
     char *source; /* where it was read from, for people */
@@ -49,6 +53,7 @@ struct set_stats {
 struct set {
     struct set_id id;
     char *name;     /* of the machine */
+    char *identity; /* of the machine of a hypervisor, whatever it is called; NULL: the name is */
     gint64 created; /* seconds since 1970 */
     char *host;     /* that made it */
     gboolean has_parent;
@@ -58,6 +63,10 @@ struct set {
     char *config_type; /* "json", "xml", "vmx", ... NULL without a configuration */
     char *config;      /* the document kept with it, UTF-8; NULL */
     char *method;      /* "full", "scan" (everything read), "extents" (tracked changes) */
+    /* Of a machine of a hypervisor; each may be NULL. */
+    char *driver;      /* "vsphere" */
+    char *hypervisor;  /* what it is called in messages */
+    char *consistency; /* "powered-off", "quiesced", "crash-consistent" */
     struct set_stats stats;
 };
 
@@ -77,6 +86,8 @@ struct set *set_new(void);       /* with a new random id */
 struct set *set_new_blank(void); /* with an id of zeros, to be filled in */
 void set_free(struct set *set);
 AUTO_PTR_DEFINE(set, set_free)
+/* Whether both are of one machine: of one identity, or without any and of one name. */
+gboolean set_same_machine(const struct set *left, const struct set *right);
 struct set_disk *set_find_disk(const struct set *set, const char *name);
 /* The same, or NULL with SLIPWAY_ERROR_NOT_FOUND, which lists the disks that there are. */
 struct set_disk *set_need_disk(const struct set *set, const char *name, GError **error);

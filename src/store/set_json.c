@@ -76,6 +76,10 @@ set_to_json(const struct set *set)
     put_number(json, "version", VERSION);
     put_text(json, "id", set_id_format(&set->id, id));
     put_text(json, "name", set->name);
+    put_text(json, "identity", set->identity);
+    put_text(json, "driver", set->driver);
+    put_text(json, "hypervisor", set->hypervisor);
+    put_text(json, "consistency", set->consistency);
     put_text(json, "host", set->host);
     put_text(json, "method", set->method);
     put_number(json, "created", (guint64)set->created);
@@ -213,6 +217,18 @@ read_tags(struct set *set, const json_t *json, GError **error)
     return TRUE;
 }
 
+/* What only machines of hypervisors have. */
+static gboolean
+read_origin(struct set *set, const json_t *json, GError **error)
+{
+    if (!get_text(json, "identity", SET_NAME_MAX, OPTIONAL, &set->identity, error) ||
+        !get_text(json, "driver", SET_NAME_MAX, OPTIONAL, &set->driver, error) ||
+        !get_text(json, "hypervisor", SET_NAME_MAX, OPTIONAL, &set->hypervisor, error) ||
+        !get_text(json, "consistency", SET_NAME_MAX, OPTIONAL, &set->consistency, error))
+        return FALSE;
+    return set->identity == NULL || *set->identity != '\0' || wrong("identity", error);
+}
+
 /* A counter that this or another version does not have is 0. */
 static gboolean
 read_stats(const json_t *json, struct set_stats *ret, GError **error)
@@ -261,7 +277,7 @@ set_from_json(const json_t *json, GError **error)
     gboolean ok = check_version(json, error) && get_id(json, "id", &set->id, error) &&
                   get_name(json, &set->name, error) &&
                   get_text(json, "host", SET_NAME_MAX, REQUIRED, &set->host, error) &&
-                  read_method(set, json, error) &&
+                  read_origin(set, json, error) && read_method(set, json, error) &&
                   get_time(json, "created", &set->created, error) &&
                   (!set->has_parent || get_id(json, "parent", &set->parent, error)) &&
                   get_text(json, "config_type", SET_NAME_MAX, OPTIONAL, &set->config_type, error) &&
@@ -273,26 +289,13 @@ set_from_json(const json_t *json, GError **error)
 
 /* ---- Flags ----------------------------------------------------------------------------------- */
 
-/* Words come from errors: as much of them as fits, in whole characters. */
-static char *
-cut_words(const char *words)
-{
-    if (words == NULL)
-        return NULL;
-    g_autofree char *valid = g_utf8_make_valid(words, -1);
-    gsize length = strlen(valid);
-    if (length > SET_TEXT_MAX)
-        length = (gsize)(g_utf8_find_prev_char(valid, valid + SET_TEXT_MAX + 1) - valid);
-    return g_strndup(valid, length);
-}
-
 static void
 put_boot(json_t *json, const struct set_flags *flags)
 {
     put_number(json, "booted", (guint64)flags->booted);
     json_object_set_new(json, "booted_good", json_boolean(flags->booted_good));
     put_text(json, "booted_sign", flags->booted_sign);
-    g_autofree char *words = cut_words(flags->booted_words);
+    g_autofree char *words = set_cut_text(flags->booted_words, SET_TEXT_MAX);
     put_text(json, "booted_words", words);
     put_number(json, "booted_ms", (guint64)flags->booted_ms);
 }
@@ -304,7 +307,7 @@ set_flags_to_json(const struct set_flags *flags)
     json_object_set_new(json, "archived", json_boolean(flags->archived));
     put_number(json, "verified", (guint64)flags->verified);
     json_object_set_new(json, "verified_good", json_boolean(flags->verified_good));
-    g_autofree char *words = cut_words(flags->verified_words);
+    g_autofree char *words = set_cut_text(flags->verified_words, SET_TEXT_MAX);
     put_text(json, "verified_words", words);
     if (flags->booted != 0)
         put_boot(json, flags);

@@ -202,13 +202,26 @@ steal(GPtrArray *list, guint index)
     return entry;
 }
 
-/* The newest set of `name` that is not younger than `moment`; -1 when there is none. */
-static gint
-newest_of(GPtrArray *list, const char *name, gint64 moment)
+const struct set_entry *
+store_sets_owner(GPtrArray *list, const char *name)
 {
     for (guint i = list->len; i-- > 0;) {
         const struct set_entry *entry = list->pdata[i];
-        if (g_str_equal(entry->set->name, name) && entry->set->created <= moment)
+        if (g_str_equal(entry->set->name, name))
+            return entry;
+    }
+    return NULL;
+}
+
+/* The newest set of the machine that is or was called `name` that is not younger than `moment`; -1
+ * when there is none. */
+static gint
+newest_of(GPtrArray *list, const char *name, gint64 moment)
+{
+    const struct set_entry *owner = store_sets_owner(list, name);
+    for (guint i = list->len; owner != NULL && i-- > 0;) {
+        const struct set_entry *entry = list->pdata[i];
+        if (set_same_machine(entry->set, owner->set) && entry->set->created <= moment)
             return (gint)i;
     }
     return -1;
@@ -291,10 +304,15 @@ store_sets_find(struct store *store, const char *text, GError **error)
 }
 
 const struct set_entry *
-store_sets_newest(GPtrArray *list, const char *name)
+store_sets_newest(GPtrArray *list, const char *name, const char *identity)
 {
-    gint found = newest_of(list, name, G_MAXINT64);
-    return found >= 0 ? list->pdata[found] : NULL;
+    const struct set machine = {.name = (char *)name, .identity = (char *)identity};
+    for (guint i = list->len; i-- > 0;) {
+        const struct set_entry *entry = list->pdata[i];
+        if (set_same_machine(entry->set, &machine))
+            return entry;
+    }
+    return NULL;
 }
 
 /* ---- Changes --------------------------------------------------------------------------------- */

@@ -20,12 +20,16 @@ struct set_entry *store_sets_read(struct store *store, const struct set_id *id, 
 
 /* The set that the user means: an id or the beginning of one (4 digits at least), `NAME` for the
  * newest of a machine, `NAME@latest`, `NAME@2026-11-25` or `NAME@2026-11-25T21:00` for the newest
- * that is not younger.  SLIPWAY_ERROR_NOT_FOUND lists what comes near; SLIPWAY_ERROR_USAGE when
- * several are meant. */
+ * that is not younger.  NAME is any that the machine has or had, as store_sets_owner() says.
+ * SLIPWAY_ERROR_NOT_FOUND lists what comes near; SLIPWAY_ERROR_USAGE when several are meant. */
 struct set_entry *store_sets_find(struct store *store, const char *text, GError **error);
 
-/* The newest set of a machine in a list, or NULL; borrowed. */
-const struct set_entry *store_sets_newest(GPtrArray *list, const char *name);
+/* Which machine has this name, in a list of sets: the one of the newest set that has it (its sets
+ * may have others: it was renamed).  That set, or NULL; borrowed. */
+const struct set_entry *store_sets_owner(GPtrArray *list, const char *name);
+/* The newest set in a list of the machine with this identity or (NULL) of the one without, that has
+ * this name; NULL when there is none; borrowed. */
+const struct set_entry *store_sets_newest(GPtrArray *list, const char *name, const char *identity);
 
 gboolean store_sets_put_flags(struct store *store, const struct set_id *id,
                               const struct set_flags *flags, GError **error);

@@ -5,6 +5,7 @@
 #include "engine/boot_firmware.h"
 #include "engine/boot_screen.h"
 #include "engine/boot_sign.h"
+#include "hyper/machine.h"
 
 #include <string.h>
 
@@ -261,6 +262,55 @@ test_config(void)
     }
 }
 
+/* Our own description of a machine, whatever another product's in it says. */
+static void
+test_machine_config(void)
+{
+    static const struct {
+        enum machine_firmware firmware;
+        enum machine_bus bus;
+        const char *model;
+        enum boot_firmware expected;
+        enum boot_bus expected_bus;
+    } rows[] = {
+        {MACHINE_BIOS, MACHINE_SCSI, "pvscsi", BOOT_FIRMWARE_BIOS, BOOT_BUS_PVSCSI},
+        {MACHINE_UEFI, MACHINE_SCSI, "lsisas1068", BOOT_FIRMWARE_UEFI, BOOT_BUS_LSI},
+        {MACHINE_UEFI_SECURE, MACHINE_SCSI, "virtio-scsi", BOOT_FIRMWARE_UEFI, BOOT_BUS_SCSI},
+        {MACHINE_UEFI, MACHINE_SCSI, "lsilogic", BOOT_FIRMWARE_UEFI, BOOT_BUS_AUTO},
+        {MACHINE_UEFI, MACHINE_SCSI, NULL, BOOT_FIRMWARE_UEFI, BOOT_BUS_AUTO},
+        {MACHINE_BIOS, MACHINE_IDE, "ide", BOOT_FIRMWARE_BIOS, BOOT_BUS_IDE},
+        {MACHINE_BIOS, MACHINE_SATA, "ahci", BOOT_FIRMWARE_BIOS, BOOT_BUS_SATA},
+        {MACHINE_BIOS, MACHINE_VIRTIO, "virtio-blk", BOOT_FIRMWARE_BIOS, BOOT_BUS_VIRTIO},
+        {MACHINE_UEFI, MACHINE_NVME, "nvme", BOOT_FIRMWARE_UEFI, BOOT_BUS_AUTO},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+        auto_ptr(machine) machine = machine_new();
+        machine->driver = g_strdup("libvirt");
+        machine->id = g_strdup("1");
+        machine->name = g_strdup("app01");
+        machine->firmware = rows[i].firmware;
+        machine->native_type = g_strdup("libvirt-xml");
+        machine->native =
+            g_strdup("<os firmware='efi'/><type>hvm</type><target dev='hda' bus='ide'/>");
+        for (guint k = 0; k < 2; k++) {
+            struct machine_disk *disk = machine_add_disk(machine);
+            disk->name = g_strdup_printf("disk%u", k);
+            disk->bus = k == 0 ? MACHINE_USB : rows[i].bus;
+            disk->model = g_strdup(k == 0 ? NULL : rows[i].model);
+            disk->boot_order = 2 - k;
+        }
+        g_autofree char *text = machine_format(machine, &error);
+        g_assert_no_error(error);
+        g_assert_cmpint(boot_firmware_of_config(text), ==, rows[i].expected);
+        g_assert_cmpint(boot_bus_of_config(text), ==, rows[i].expected_bus);
+        g_autofree char *first = boot_disk_of_config(text);
+        g_assert_cmpstr(first, ==, "disk1");
+    }
+    g_assert_null(boot_disk_of_config("{\"disks\":[{\"boot_order\":1,\"name\":\"x\"}]}"));
+    g_assert_null(boot_disk_of_config(NULL));
+}
+
 static const guint8 guid_esp[] = {0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11,
                                   0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b};
 static const guint8 guid_data[] = {0xa2, 0xa0, 0xd0, 0xeb, 0xe5, 0xb9, 0x33, 0x44,
@@ -377,6 +427,7 @@ main(int argc, char **argv)
     g_test_add_func("/boot-sign/settles", test_settles);
     g_test_add_func("/boot-sign/does-not-settle", test_does_not_settle);
     g_test_add_func("/boot-firmware/config", test_config);
+    g_test_add_func("/boot-firmware/machine-config", test_machine_config);
     g_test_add_func("/boot-firmware/disk", test_disk);
     g_test_add_func("/boot-firmware/disk-strange", test_disk_strange);
     return g_test_run();

@@ -195,12 +195,14 @@ test_years(void)
 /* ---- Applying -------------------------------------------------------------------------------- */
 
 static void
-put_set(struct store *store, const char *name, gint64 created, gboolean archived)
+put_set_of(struct store *store, const char *name, const char *identity, gint64 created,
+           gboolean archived)
 {
     auto_ptr(set) set = set_new();
     g_autoptr(GError) error = NULL;
     char id[SET_ID_TEXT];
     set->name = g_strdup(name);
+    set->identity = g_strdup(identity);
     set->created = created;
     set->host = g_strdup("host");
     set->method = g_strdup("full");
@@ -211,6 +213,12 @@ put_set(struct store *store, const char *name, gint64 created, gboolean archived
     struct set_flags flags = {.archived = archived};
     if (archived)
         g_assert_true(store_sets_put_flags(store, &set->id, &flags, NULL));
+}
+
+static void
+put_set(struct store *store, const char *name, gint64 created, gboolean archived)
+{
+    put_set_of(store, name, NULL, created, archived);
 }
 
 static void
@@ -267,6 +275,52 @@ test_apply(void)
 {
     check_apply(FALSE);
     check_apply(TRUE);
+}
+
+static gint64
+newest_time(struct store *store, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    struct set_entry *entry = store_sets_find(store, text, &error);
+    g_assert_no_error(error);
+    gint64 created = entry->set->created;
+    set_entry_free(entry);
+    return created;
+}
+
+/* The sets of a machine belong together, whatever it was called, and those of two machines never,
+ * although they had one name. */
+static void
+test_identities(void)
+{
+    g_autoptr(GError) error = NULL;
+    auto_ptr(store) store = fixture_init(repo_memory_new(), NULL, 0);
+    for (gint64 day = 0; day < 4; day++) {
+        put_set_of(store, day < 2 ? "web" : "web-new", "m:1", 1700000000 + day * 86400, FALSE);
+        put_set_of(store, day < 1 ? "web" : "web (2)", "m:2", 1700000001 + day * 86400, FALSE);
+        put_set_of(store, day < 2 ? "old" : "web-old", "m:3", 1600000000 + day * 86400, FALSE);
+        put_set(store, "web-old", 1700000002 + day * 86400, FALSE);
+    }
+    /* The name that was given up stays the way to the machine, as long as nobody else has it. */
+    g_assert_cmpint(newest_time(store, "web"), ==, 1700000000 + 3 * 86400);
+    g_assert_cmpint(newest_time(store, "web@latest"), ==, 1700000000 + 3 * 86400);
+    g_assert_cmpint(newest_time(store, "web-new"), ==, 1700000000 + 3 * 86400);
+    g_assert_cmpint(newest_time(store, "web-new@2023-11-16T11:00"), ==, 1700000000 + 86400);
+    g_assert_cmpint(newest_time(store, "web (2)"), ==, 1700000001 + 3 * 86400);
+    g_assert_cmpint(newest_time(store, "web-old"), ==, 1700000002 + 3 * 86400);
+    g_assert_cmpint(newest_time(store, "old"), ==, 1600000000 + 3 * 86400);
+
+    struct machine_rule own = {.name = (char *)"old", .retention = {.last = 3}};
+    g_assert_true(machine_rule_put(store, &own, &error));
+    /* A rule for the name that it had before; and of another machine that has the name now. */
+    apply(store, "old", NULL, TRUE, 3, 1);
+    own = (struct machine_rule){.name = (char *)"web-old", .retention = {.last = 1}};
+    g_assert_true(machine_rule_put(store, &own, &error));
+    apply(store, NULL, NULL, TRUE, 4 + 4 + 3 + 1, 1 + 3);
+    apply(store, "web", "last=2", FALSE, 2, 2);
+    apply(store, "web (2)", "last=1", FALSE, 1, 3);
+    g_assert_cmpint(newest_time(store, "web-new"), ==, 1700000000 + 3 * 86400);
+    apply(store, NULL, "last=1", FALSE, 4, 7);
 }
 
 /* A set that cannot be read is named, left alone, and takes nobody's place. */
@@ -368,6 +422,7 @@ main(int argc, char **argv)
     g_test_add_func("/retain/zones", test_zones);
     g_test_add_func("/retain/years", test_years);
     g_test_add_func("/retain/apply", test_apply);
+    g_test_add_func("/retain/identities", test_identities);
     g_test_add_func("/retain/damaged-set", test_damaged_set);
     g_test_add_func("/retain/machine-rules", test_machine_rules);
     g_test_add_func("/retain/rule-names", test_rule_names);

@@ -22,6 +22,10 @@ full_set(void)
 {
     struct set *set = set_new();
     set->name = g_strdup("büro \"1\"");
+    set->identity = g_strdup("vsphere:5012-1");
+    set->driver = g_strdup("vsphere");
+    set->hypervisor = g_strdup("vsphere://vc1");
+    set->consistency = g_strdup("quiesced");
     set->created = 1700000000;
     set->host = g_strdup("backup1");
     set->has_parent = TRUE;
@@ -50,6 +54,10 @@ assert_same(const struct set *left, const struct set *right)
     json_decref(b);
     g_assert_cmpstr(left->name, ==, right->name);
     g_assert_cmpstr(left->config, ==, right->config);
+    g_assert_cmpstr(left->identity, ==, right->identity);
+    g_assert_cmpstr(left->driver, ==, right->driver);
+    g_assert_cmpstr(left->hypervisor, ==, right->hypervisor);
+    g_assert_cmpstr(left->consistency, ==, right->consistency);
     g_assert_cmpmem(&left->id, sizeof left->id, &right->id, sizeof right->id);
     g_assert_cmpint(left->has_parent, ==, right->has_parent);
     g_assert_cmpmem(&left->parent, sizeof left->parent, &right->parent, sizeof right->parent);
@@ -147,8 +155,9 @@ expect_wrong(const json_t *json, const char *member, int code)
 static void
 test_members(void)
 {
-    static const char *const optional[] = {"config", "config_type", "parent", "change_id",
-                                           "chunks", "data",        NULL};
+    static const char *const optional[] = {"config",     "config_type", "parent",   "change_id",
+                                           "chunks",     "data",        "identity", "driver",
+                                           "hypervisor", "consistency", NULL};
     auto_ptr(set) set = full_set();
     json_t *json = set_to_json(set);
     json_t *places[] = {json, json_array_get(json_object_get(json, "disks"), 0)};
