@@ -61,10 +61,10 @@ def programs(more):
     return files
 
 
-def root(modules, more):
+def root(modules, more, names):
     """All files of the guest."""
     files = programs(more)
-    loaded = modules.order(MODULES)
+    loaded = modules.order(MODULES + names)
     for name, data in loaded:
         files[f'lib/modules/{name}.ko'] = (0o644, data)
     files['etc/modules'] = (0o644, ''.join(f'{name}\n' for name, _ in loaded).encode())
@@ -77,9 +77,9 @@ def root(modules, more):
 
 
 @functools.cache
-def image(more=()):
+def image(more=(), names=()):
     """(the kernel's path, the archive's bytes); `more`: programs of the host, with a dynamic linker
-    and libraries as they need."""
+    and libraries as they need; `names`: modules besides MODULES."""
     kernel, folder = packages.kernel()
     links = {'bin/sh': 'busybox', 'lib/modprobe': '/bin/busybox'}
-    return kernel, cpio.archive(root(Modules(folder), more), links, FOLDERS)
+    return kernel, cpio.archive(root(Modules(folder), more, names), links, FOLDERS)

@@ -49,20 +49,22 @@ def qemu_command(kernel, archive, console, memory):
 
 
 class Guest:
-    """A machine that runs from the beginning to close().  `programs`: more of the host's, by path."""
+    """A machine that runs from the beginning to close().  `programs`: more of the host's, by path;
+    `modules`: more of the kernel's; `options`: of QEMU, besides."""
 
-    def __init__(self, memory=512, programs=()):
+    def __init__(self, memory=512, programs=(), modules=(), options=()):
         self.scratch = tempfile.TemporaryDirectory(prefix='slipway-guest-')
         folder = pathlib.Path(self.scratch.name)
         self.console_path = folder / 'console'
-        kernel, archive = image(tuple(programs))
+        kernel, archive = image(tuple(programs), tuple(modules))
         (folder / 'initrd').write_bytes(archive)
         self.number = 0
         self.pending = b''
         self.good = False  # it is where we think it is
         self.started = time.monotonic()
         self.qemu = subprocess.Popen(
-            list(map(str, qemu_command(kernel, folder / 'initrd', self.console_path, memory))),
+            [*map(str, qemu_command(kernel, folder / 'initrd', self.console_path, memory)),
+             *map(str, options)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
             self.wait_for(rb'^SLIPWAY-GUEST ready (\S+)\r?\n', BOOT_SECONDS)

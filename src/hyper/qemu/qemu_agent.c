@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "hyper/qemu/qemu_agent.h"
+
+#include "base/error.h"
+#include "hyper/qmp.h"
+
+#define SYNC_MS 5000
+#define FREEZE_MINUTES 2
+#define FREEZE_MINUTES_MAX 240u
+#define THAW_MS (30 * 1000)
+#define THAW_TRIES 3
+
+static gboolean
+run(const char *path, const char *command, guint milliseconds, GError **error)
+{
+    int fd = qmp_dial(path, error);
+    auto_ptr(qmp) agent = fd >= 0 ? qmp_open_agent(fd, SYNC_MS, error) : NULL;
+    json_t *answer = agent != NULL ? qmp_run(agent, command, NULL, milliseconds, error) : NULL;
+    json_decref(answer);
+    return answer != NULL;
+}
+
+gboolean
+qemu_agent_thaw(const char *path, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    for (guint i = 0; i < THAW_TRIES; i++) {
+        g_clear_error(&failure);
+        if (run(path, "guest-fsfreeze-thaw", THAW_MS, &failure))
+            return TRUE;
+    }
+    return error_set(error, SLIPWAY_ERROR_FAILED,
+                     "the guest's file systems may still be frozen (%s); thaw them: "
+                     "guest-fsfreeze-thaw to its agent at %s",
+                     failure->message, path);
+}
+
+gboolean
+qemu_agent_freeze(const char *path, guint minutes, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    minutes = MIN(minutes == 0 ? FREEZE_MINUTES : minutes, FREEZE_MINUTES_MAX);
+    if (run(path, "guest-fsfreeze-freeze", minutes * 60 * 1000, &failure))
+        return TRUE;
+    /* It may freeze after all, just when nobody waits for it any more. */
+    run(path, "guest-fsfreeze-thaw", THAW_MS, NULL);
+    return error_set(error, SLIPWAY_ERROR_FAILED, "the guest agent: %s", failure->message);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* qemu_agent.h: the guest agent, by its own socket: brings the guest's file systems to rest.
+ *
+ * Each call is a connection of its own.  What the agent says comes from the guest, and is trusted
+ * with nothing. */
+#pragma once
+
+#include <glib.h>
+
+/* Freeze all file systems; waits for at most `minutes` (0: a default).  SLIPWAY_ERROR_FAILED: it
+ * does not answer, or refuses (its words); nothing is frozen then. */
+gboolean qemu_agent_freeze(const char *path, guint minutes, GError **error);
+/* Thaw them.  Fine when nothing is frozen.  Tries more than once. */
+gboolean qemu_agent_thaw(const char *path, GError **error);
