@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "cli/machine_print.h"
 #include "cli/nouns.h"
 #include "cli/session.h"
 #include "cli/set_print.h"
 #include "cli/text.h"
 #include "store/set_screen.h"
+
+#include <string.h>
 
 static void
 print_bytes(struct ui *ui, const char *label, guint64 bytes)
@@ -47,6 +50,8 @@ print_set(struct ui *ui, const struct set_entry *entry)
              : entry->flags.verified_good ? "good"
                                           : entry->flags.verified_words);
     print_boot(ui, &entry->flags);
+    ui_field(ui, "Hypervisor", set->hypervisor);
+    ui_field(ui, "Consistency", set->consistency);
     print_bytes(ui, "Size", set->stats.size);
     print_bytes(ui, "Data", set->stats.data);
     print_bytes(ui, "Read", set->stats.read);
@@ -56,6 +61,21 @@ print_set(struct ui *ui, const struct set_entry *entry)
     for (guint i = 0; i < set->tags->len; i++)
         ui_field(ui, i == 0 ? "Tags" : "", set->tags->pdata[i]);
     ui_field(ui, "Configuration", set->config_type);
+}
+
+/* As the hypervisor described it; what cannot be read is told, and no reason not to show the rest.
+ */
+static void
+print_machine(struct ui *ui, const struct set *set)
+{
+    if (ui_json(ui) || g_strcmp0(set->config_type, "machine") != 0 || set->config == NULL)
+        return;
+    g_autoptr(GError) local = NULL;
+    auto_ptr(machine) machine = machine_parse(set->config, strlen(set->config), &local);
+    if (machine != NULL)
+        machine_print_brief(ui, machine);
+    else
+        ui_warning(ui, "the description of the machine cannot be read: %s", local->message);
 }
 
 /* TRUE when nobody asked for it. */
@@ -102,6 +122,7 @@ run(struct session *session, GError **error)
     }
     ui_print(ui, "\n");
     ui_table(ui, table, "no disk");
+    print_machine(ui, entry->set);
     ui_set(ui, "set", set_print_json(entry, TRUE));
     gboolean ok = write_screenshot(session, store, entry->set, error);
     set_entry_free(entry);

@@ -95,8 +95,10 @@ print_disk(struct ui *ui, const struct machine_backup_disk *disk)
     g_autofree char *size = text_bytes(disk->size), *changed = text_bytes(disk->changed);
     if (disk->why_full != NULL)
         ui_print(ui, "  %-13s %s, read in full: %s\n", disk->name, size, disk->why_full);
+    else if (disk->changed == disk->size)
+        ui_print(ui, "  %-13s %s, for the first time\n", disk->name, size);
     else
-        ui_print(ui, "  %-13s %s, %s to be read\n", disk->name, size, changed);
+        ui_print(ui, "  %-13s %s, %s of it changed\n", disk->name, size, changed);
 }
 
 static void

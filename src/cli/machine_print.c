@@ -85,6 +85,17 @@ machine_print(struct ui *ui, const struct machine *machine)
     print_nics(ui, machine);
 }
 
+void
+machine_print_brief(struct ui *ui, const struct machine *machine)
+{
+    ui_print(ui, "\n");
+    ui_field(ui, "Folder", machine->folder);
+    ui_field(ui, "State", machine_print_state(machine));
+    print_hardware(ui, machine);
+    ui_field(ui, "Notes", machine->annotation);
+    print_nics(ui, machine);
+}
+
 json_t *
 machine_print_json(const struct machine *machine)
 {

@@ -11,5 +11,7 @@ char *machine_print_path(const struct machine *machine);
 const char *machine_print_state(const struct machine *machine);
 /* Fields, and tables of disks and NICs. */
 void machine_print(struct ui *ui, const struct machine *machine);
+/* What a set shows of it: hardware and NICs. */
+void machine_print_brief(struct ui *ui, const struct machine *machine);
 /* A line of a list; everything but native and firmware data is in machine_to_json(). */
 json_t *machine_print_json(const struct machine *machine);

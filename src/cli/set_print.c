@@ -84,6 +84,10 @@ set_print_json(const struct set_entry *entry, gboolean with_config)
     json_object_set_new(json, "parent", set->has_parent ? id_to_json(&set->parent) : json_null());
     json_object_set_new(json, "disks", disks);
     json_object_set_new(json, "tags", json_value_texts(set->tags));
+    json_object_set_new(json, "identity", json_value_text(set->identity));
+    json_object_set_new(json, "driver", json_value_text(set->driver));
+    json_object_set_new(json, "hypervisor", json_value_text(set->hypervisor));
+    json_object_set_new(json, "consistency", json_value_text(set->consistency));
     json_object_set_new(json, "stats", stats_to_json(&set->stats));
     json_object_set_new(json, "archived", json_boolean(entry->flags.archived));
     json_object_set_new(json, "verified",
