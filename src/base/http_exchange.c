@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/cancel.h"
+#include "base/http_handle.h"
 #include "base/http_private.h"
 #include "base/url.h"
 
 #include <string.h>
 
-#ifndef SLIPWAY_VERSION
-#define SLIPWAY_VERSION "unknown"
-#endif
-
 /* What is read of an answer that is not wanted, so that its connection can be used
  * again; when it is longer, the connection is closed. */
 #define IGNORED_MAX (64 << 10)
-
-/* A server is asked first; libcurl then takes the best of these that it offers. */
-#define AUTH_KINDS (CURLAUTH_BASIC | CURLAUTH_DIGEST | CURLAUTH_NTLM)
 
 static void
 clear_answer(struct http_exchange *exchange)
@@ -157,18 +151,8 @@ on_progress(void *user G_GNUC_UNUSED, curl_off_t a G_GNUC_UNUSED, curl_off_t b G
 static void
 set_transfer(CURL *curl, struct http_exchange *exchange, struct sink *sink)
 {
-    const struct http_client *client = exchange->client;
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "slipway/" SLIPWAY_VERSION);
-    curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 128L << 10);
-    curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)client->connect_timeout_s);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)client->stall_timeout_s);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, exchange->words);
-    curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
@@ -177,40 +161,10 @@ set_transfer(CURL *curl, struct http_exchange *exchange, struct sink *sink)
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 }
 
-static CURLcode
-set_trust(CURL *curl, const struct http_client *client)
-{
-    long check = client->insecure ? 0L : 1L;
-    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, check);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2 * check);
-    curl_easy_setopt(curl, CURLOPT_PROXY_SSL_VERIFYPEER, check);
-    curl_easy_setopt(curl, CURLOPT_PROXY_SSL_VERIFYHOST, 2 * check);
-    if (client->ca == NULL)
-        return CURLE_OK;
-    struct curl_blob blob = {client->ca, strlen(client->ca), CURL_BLOB_NOCOPY};
-    curl_easy_setopt(curl, CURLOPT_PROXY_CAINFO_BLOB, &blob);
-    return curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
-}
-
-static void
-set_proxy(CURL *curl, const struct http_exchange *exchange)
-{
-    const struct http_proxy *proxy = http_client_proxy(exchange->client, exchange->url);
-    /* "" also keeps libcurl from looking at the environment. */
-    curl_easy_setopt(curl, CURLOPT_PROXY, proxy->url);
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, exchange->client->no_proxy);
-    if (proxy->user == NULL)
-        return;
-    curl_easy_setopt(curl, CURLOPT_PROXYUSERNAME, proxy->user);
-    curl_easy_setopt(curl, CURLOPT_PROXYPASSWORD, proxy->password != NULL ? proxy->password : "");
-    curl_easy_setopt(curl, CURLOPT_PROXYAUTH, (long)AUTH_KINDS);
-}
-
 static void
 set_user(CURL *curl, const char *user, const char *password)
 {
-    curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)AUTH_KINDS);
+    curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)HTTP_AUTH_KINDS);
     curl_easy_setopt(curl, CURLOPT_USERNAME, user);
     curl_easy_setopt(curl, CURLOPT_PASSWORD, password != NULL ? password : "");
 }
@@ -231,7 +185,7 @@ set_credentials(CURL *curl, const struct http_exchange *exchange, CURLU *url)
     } else if (user != NULL) {
         set_user(curl, user, password);
     } else {
-        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)AUTH_KINDS);
+        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)HTTP_AUTH_KINDS);
         curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
     }
     curl_free(user);
@@ -304,9 +258,9 @@ http_exchange_run(struct http_exchange *exchange)
     struct sink sink = {exchange, curl};
     clear_answer(exchange);
     set_transfer(curl, exchange, &sink);
-    set_proxy(curl, exchange);
     struct curl_slist *headers = set_headers(curl, exchange);
-    exchange->code = set_trust(curl, exchange->client);
+    gboolean https = g_ascii_strncasecmp(exchange->url, "https:", 6) == 0;
+    exchange->code = http_handle_set(curl, exchange->client, https);
     if (exchange->code == CURLE_OK)
         exchange->code = set_url(curl, exchange);
     if (exchange->code == CURLE_OK)

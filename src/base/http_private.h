@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_private.h: what the files of the HTTP client share; for them alone.
  *
- * http_client.c holds the settings, http_exchange.c makes one request and takes
- * its answer, http_failure.c puts failures into words, http_redirect.c says where
+ * http_client.c holds the settings, http_handle.c gives them to libcurl, http_exchange.c makes one
+ * request and takes its answer, http_failure.c puts failures into words, http_redirect.c says where
  * to go next, http_fetch.c joins requests into one file (resuming, retries),
  * http_fetch_all.c does several. */
 #pragma once
@@ -12,6 +12,9 @@
 #include <curl/curl.h>
 
 #define HTTP_UNKNOWN G_MAXUINT64
+
+/* A server is asked first; libcurl then takes the best of these that it offers. */
+#define HTTP_AUTH_KINDS (CURLAUTH_BASIC | CURLAUTH_DIGEST | CURLAUTH_NTLM)
 
 /* Longest ETag or Last-Modified that is kept, and most bytes of headers. */
 #define HTTP_VALIDATOR_MAX 512

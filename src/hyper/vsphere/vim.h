@@ -63,11 +63,14 @@ AUTO_PTR_DEFINE(vim, vim_close)
 /* Of the ServiceContent; borrowed.  NULL members are not there (single hosts lack some). */
 struct vim_service {
     struct moref root_folder, property_collector, view_manager, search_index, session_manager,
-        virtual_disk_manager, file_manager, task_manager, licence_manager, event_manager;
+        virtual_disk_manager, file_manager, task_manager, licence_manager, event_manager,
+        authorization_manager;
     char *product, *version, *build, *api_version, *api_type, *instance_uuid, *os_type;
     gboolean manager; /* vCenter, not a single host */
 };
 const struct vim_service *vim_service(const struct vim *vim);
+/* What the server calls the session; NULL when it did not say.  Free with g_free(). */
+char *vim_session_key(struct vim *vim);
 const char *vim_url(const struct vim *vim); /* without a path, for messages and other URLs */
 
 /* ---- Arguments ------------------------------------------------------------------------------- */
@@ -86,12 +89,18 @@ void vim_end(GString *xml, const char *name);
 /* ---- Answers --------------------------------------------------------------------------------- */
 
 /* Attributes and elements are found by namespace, whatever prefix a server chose. */
-char *vim_type_of(const xmlNode *node);                         /* xsi:type without prefix; NULL */
-gboolean vim_is_type(const xmlNode *node, const char *type);    /* that or one that extends it */
+char *vim_type_of(const xmlNode *node);                      /* xsi:type without prefix; NULL */
+gboolean vim_is_type(const xmlNode *node, const char *type); /* that or one that extends it */
+/* The same of a type's name, which may be NULL. */
+gboolean vim_is_of(const char *type, const char *base);
 gboolean vim_get_moref(const xmlNode *node, struct moref *ret); /* FALSE when it is none */
 gboolean vim_child_moref(const xmlNode *parent, const char *name, struct moref *ret);
 guint64 vim_child_number(const xmlNode *parent, const char *name, guint64 otherwise);
 gboolean vim_child_boolean(const xmlNode *parent, const char *name, gboolean otherwise);
+
+/* Append `node` with all that is in it as an argument called `name`, without prefixes of the
+ * server's choice: what was read can be sent again, and is the same text from any server. */
+void vim_put_node(GString *xml, const char *name, const xmlNode *node);
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
@@ -159,12 +168,15 @@ gboolean vim_run(struct vim *vim, const char *method, const struct moref *self,
 
 /* A new curl handle with the session's rules of TLS, proxy and time, without a URL or credentials;
  * for hosts other than the server too (`thumbprint`: of that host's certificate, SHA-1, as a lease
- * tells it; NULL: the session's rules).  Free with curl_easy_cleanup(). */
+ * tells it; NULL: the session's rules).  Its CURLOPT_PRIVATE is taken, and it must be gone before
+ * vim_close().  Free with curl_easy_cleanup(). */
 CURL *vim_curl(struct vim *vim, const char *thumbprint);
 /* The session's cookie as it goes into a request ("vmware_soap_session=..."); *ret_number counts
  * how often it was made anew.  Free with secret_free(). */
 char *vim_cookie(struct vim *vim, guint *ret_number);
 /* The server does not take cookie number `number`: log in again, unless somebody just did. */
 gboolean vim_renew(struct vim *vim, guint number, GError **error);
-/* Set `error` from what curl said of a transfer that failed: as http.h does, with the remedy. */
+/* Set `error` from what curl said of a transfer that failed, or that got a status of 400 or more:
+ * as http.h does, with the remedy; `what` (NULL: nothing) comes first.  In the thread that ran the
+ * transfer.  Returns FALSE. */
 gboolean vim_curl_failure(CURL *curl, CURLcode code, const char *what, GError **error);

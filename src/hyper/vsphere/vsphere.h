@@ -12,8 +12,13 @@ struct vsphere {
     enum hypervisor_transport transport;
     char *own_machine; /* NULL: to be found */
     char *scratch;     /* NULL */
-    GMutex lock;       /* of what follows */
-    GHashTable *busy;  /* char * ref: machines that this process works on */
+    /* For what logs in by itself (nbdkit's vddk plugin); as in hypervisor_options; copies. */
+    char *user, *password; /* the latter for secret_free() */
+    char *thumbprint;
+    guint pause_ms;   /* first pause of what is tried again after a failure; 0: a second */
+    guint stall_s;    /* how long a task may show no progress before it is given up; 0: hours */
+    GMutex lock;      /* of what follows */
+    GHashTable *busy; /* char * ref: machines that this process works on */
 };
 
 /* vsphere.c: the class and its sessions. */
