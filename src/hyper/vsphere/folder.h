@@ -38,8 +38,9 @@ struct folder_disk_options {
     const char *label;                   /* "vsphere://vc/DC0/vm/app01 scsi0:0" */
 };
 /* The frozen disk, read-only: reads are requests for ranges over up to FOLDER_CONNECTIONS_MAX
- * connections at once.  SLIPWAY_ERROR_NOT_FOUND; SLIPWAY_ERROR_CORRUPT when the file is shorter
- * than the disk. */
+ * connections at once.  What disk_prefetch() tells, and what a reader from front to back will want,
+ * is fetched ahead, 16 MiB at most.  SLIPWAY_ERROR_NOT_FOUND; SLIPWAY_ERROR_CORRUPT when the file
+ * is shorter than the disk. */
 struct disk *folder_disk_open(struct vim *vim, const struct folder_disk_options *options,
                               GError **error);
 
