@@ -3,26 +3,25 @@
 
 #include "base/error.h"
 
-#include <signal.h>
-
-static volatile sig_atomic_t requested;
+/* Atomic and lock-free: set by signal handlers and by threads. */
+static int requested;
 
 void
 cancel_request(void)
 {
-    requested = 1;
+    __atomic_store_n(&requested, 1, __ATOMIC_RELAXED);
 }
 
 gboolean
 cancel_requested(void)
 {
-    return requested != 0;
+    return __atomic_load_n(&requested, __ATOMIC_RELAXED) != 0;
 }
 
 gboolean
 cancel_check(GError **error)
 {
-    if (requested)
+    if (cancel_requested())
         return error_set(error, SLIPWAY_ERROR_CANCELLED, "stopped on request");
     return TRUE;
 }
@@ -30,5 +29,5 @@ cancel_check(GError **error)
 void
 cancel_heard(void)
 {
-    requested = 0;
+    __atomic_store_n(&requested, 0, __ATOMIC_RELAXED);
 }
