@@ -1904,11 +1904,318 @@ def iscsi_connection(_authority):
     yield 'r-nothing', b'r'
 
 
+def machine(_authority):
+    page = (HERE.parent.parent / 'doc/format/machine.md').read_text(encoding='utf-8')
+    example = page.split('```json\n')[1].split('\n```')[0]
+    yield 'example', example.encode()
+    good = json.loads(example)
+    disk, nic = good['disks'][0], good['nics'][0]
+    least = {'format': 'slipway-machine', 'version': 1, 'driver': 'x', 'name': 'n', 'power': 'off',
+             'firmware': 'bios'}
+    yield 'least', json.dumps(least).encode()
+    yield 'compact', json.dumps(good, separators=(',', ':')).encode()
+    for name, changed in (
+            ('newer', {'version': 2}), ('version-0', {'version': 0}), ('other-format', {'format': 'x'}),
+            ('no-name', {'name': ''}),
+            ('power-odd', {'power': 'paused'}), ('cpus-negative', {'cpus': -1}),
+            ('cpus-huge', {'cpus': 2 ** 31}), ('memory-text', {'memory': '1 GiB'}),
+            ('memory-real', {'memory': 1e300}), ('template-null', {'template': None}),
+            ('text-long', {'folder': '/' * 4097}),
+            ('annotation', {'annotation': 'x\ty\u0001\u2028' * 99}),
+            ('tags', {'tags': ['a/b', 'a/b', '\u00fc']}), ('tags-many', {'tags': ['t'] * 257}),
+            ('tags-object', {'tags': {}}),
+            ('disks-object', {'disks': {}}), ('disks-null', {'disks': [None]}),
+            ('disks-same-name', {'disks': [disk, disk]}),
+            ('disks-many', {'disks': [{'name': str(i), 'bus': 'scsi', 'size': i} for i in range(257)]}),
+            ('disks', {'disks': [disk | {'name': b, 'bus': b, 'skip': 'a reason'} for b in
+                                 ('ide', 'sata', 'scsi', 'nvme', 'virtio', 'usb')]}),
+            ('disk-bus-odd', {'disks': [disk | {'bus': 'fc'}]}),
+            ('disk-size-negative', {'disks': [disk | {'size': -1}]}),
+            ('nics-same-name', {'nics': [nic, nic]}), ('nic-kind-odd', {'nics': [nic | {'kind': 5}]}),
+            ('nics', {'nics': [nic | {'name': k, 'kind': k} for k in
+                               ('port-group', 'distributed-port-group', 'network', 'bridge', 'user',
+                                'other')]}),
+            ('nic-mac-upper', {'nics': [nic | {'mac': '00:50:56:AB:00:01'}]}),
+            ('nic-mac-short', {'nics': [nic | {'mac': '00:50:56'}]}),
+            ('firmware-none', {'firmware_data': ''}), ('firmware-odd', {'firmware_data': 'TlZS*QU0='}),
+            ('firmware-unpadded', {'firmware_data': 'TlZSQU0'}), ('unknown', {'later': [{'x': 1}]})):
+        yield name, json.dumps(good | changed).encode()
+    for missing in ('format', 'version', 'driver', 'name', 'power', 'firmware'):
+        yield f'without-{missing}', json.dumps({k: v for k, v in least.items() if k != missing}).encode()
+    yield 'disk-without-size', json.dumps(least | {'disks': [{'name': 'a', 'bus': 'ide'}]}).encode()
+    yield 'empty', b''
+    yield 'list', b'[]'
+    yield 'key-twice', json.dumps(least).encode()[:-1] + b', "name": "m"}'
+    yield 'nul', json.dumps(least | {'id': 'a\0b'}).encode()
+    yield 'not-utf8', json.dumps(least).encode().replace(b'"n"', b'"\xff"')
+
+
+def hosts(_authority):
+    host = {'name': 'vc1', 'uri': 'vsphere://vcenter.example', 'user': 'backup@vsphere.local',
+            'ca_file': '/etc/ca.pem', 'thumbprint': 'AB:CD', 'insecure': False, 'own_password': True,
+            'transport': 'auto', 'own_machine': 'appliance', 'id': '5f0c', 'product': 'vCenter'}
+    esx = {'name': 'esx1', 'uri': 'esx://root@10.0.0.1:8443', 'password_file': '/etc/p',
+           'transport': 'hotadd'}
+    for name, value in (
+            ('good', [host, esx]), ('none', []), ('least', [{'name': 'a', 'uri': 'vsphere://a'}]),
+            ('same-name', [host, host]), ('entry-text', ['x']), ('no-name', [{'uri': 'vsphere://a'}]),
+            ('name-path', [host | {'name': '../a'}]), ('name-dot', [host | {'name': '.a'}]),
+            ('name-dash', [host | {'name': '-a'}]), ('name-long', [host | {'name': 'a' * 65}]),
+            ('name-longest', [host | {'name': 'a' * 64}]), ('no-uri', [{'name': 'a'}]),
+            ('uri-other', [host | {'uri': 'ftp://a'}]),
+            ('uri-password', [host | {'uri': 'vsphere://a:b@c'}]),
+            ('uri-long', [host | {'uri': 'vsphere://' + 'a' * 8192}]),
+            ('user-number', [host | {'user': 1}]),
+            ('both-passwords', [host | {'password_file': '/etc/p'}]),
+            ('insecure-text', [host | {'insecure': 'no'}]),
+            ('transport-odd', [host | {'transport': 'pigeon'}]),
+            ('transport-number', [host | {'transport': 1}]),
+            ('unknown', [host | {'later': {}}]), ('object', {}),
+            ('many', [{'name': str(i), 'uri': 'vsphere://a'} for i in range(1001)])):
+        yield name, json.dumps({'format': 1, 'hosts': value}).encode()
+    yield 'newer', b'{"format": 2, "hosts": []}'
+    yield 'no-format', b'{"hosts": []}'
+    yield 'no-list', b'{"format": 1}'
+    yield 'empty', b''
+    yield 'not-json', b'{"format": 1, "hosts": ['
+    yield 'key-twice', b'{"format": 1, "format": 1, "hosts": []}'
+
+
+def hypervisor_uri(_authority):
+    for name, uri, folder, machine_name in (
+            ('path', 'vsphere://vc/DC0/vm/prod/app01', '/DC0/vm/prod', 'app01'),
+            ('folder', 'vsphere://vc/DC0/vm/', '/DC0/vm/prod', 'app01'),
+            ('folder-bare', 'vsphere://vc/DC0/vm', '/DC0/vm/prod', 'app01'),
+            ('name', 'esx://root@10.0.0.1:8443/app01', '/ha-datacenter/vm', 'app01'),
+            ('upper', 'VSPHERE://VC', '', 'a'), ('all', 'vsphere://vc/', '/x', 'app'),
+            ('wildcards', 'vsphere://vc/*/v?/p*d/*0?', '/DC0/vm/prod', 'app01'),
+            ('wildcard-folder', 'vsphere://vc/DC*/', '/DC0/vm', 'app01'),
+            ('many-stars', 'vsphere://vc/' + 'a*' * 40 + 'b', '/a', 'a' * 80),
+            ('bracket', 'vsphere://vc/front[1]', '', 'front[1]'),
+            ('question', 'vsphere://vc/app?x=1', '', 'app'),
+            ('question-wildcard', 'vsphere://vc/app?1', '', 'app01'),
+            ('ipv6', 'vsphere://[2001:db8::1]:443/DC0', '/DC0', 'x'),
+            ('libvirt', 'qemu:///system/app01', '', 'app01'),
+            ('libvirt-options', 'qemu+unix:///system/app01?socket=/x/y', '', 'app01'),
+            ('libvirt-ssh', 'qemu+ssh://root@kvm1/system/app%2A', '', 'app*'),
+            ('libvirt-escaped', 'qemu:///sy%73tem/app01', '', 'app01'),
+            ('libvirt-other', 'qemu:///other/app01', '', 'app01'),
+            ('qmp', 'qmp:///run/app01.qmp', '', 'app01'), ('qmp-options', 'qmp:///run/a?b=c', '', 'a'),
+            ('password', 'vsphere://u:p@vc/x', '', 'x'),
+            ('at-in-path', 'vsphere://vc/u:p@x', '', 'u:p@x'),
+            ('escapes', 'vsphere://vc/caf%C3%A9%20%23%2f', '/caf\u00e9', '#'),
+            ('escape-odd', 'vsphere://vc/%zz', '', ''),
+            ('escape-cut', 'vsphere://vc/a%2', '', 'a'), ('escape-nul', 'vsphere://vc/%00', '', ''),
+            ('not-utf8', 'vsphere://vc/%ff', '', ''), ('control', 'vsphere://vc/a\x7fb', '', ''),
+            ('none', 'app01', '', 'app01'),
+            ('other', 'nbd://host/x', '', 'x'), ('scheme-only', 'vsphere://', '', ''),
+            ('mark', 'slipway-0123456789ab-1.0123456789abc.01234567', '',
+             'slipway-0123456789ab-1.0123456789abc.0123456'),
+            ('excluded', 'vsphere://vc/DC0/', '/DC0/', 'app01'),
+            ('long', 'vsphere://' + 'x' * 8200, '', '')):
+        yield name, '\n'.join((uri, folder, machine_name)).encode()
+
+
+def vim_answer(_authority):
+    def body(inside):
+        return ('<?xml version="1.0" encoding="UTF-8"?>\n<soapenv:Envelope '
+                'xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" '
+                'xmlns:xsd="http://www.w3.org/2001/XMLSchema" '
+                'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>'
+                f'{inside}</soapenv:Body></soapenv:Envelope>').encode()
+
+    def fault(kind, members='', words='words'):
+        return body(f'<soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstring>{words}</faultstring>'
+                    f'<detail><{kind}Fault xmlns="urn:vim25" xsi:type="{kind}">{members}</{kind}Fault></detail>'
+                    '</soapenv:Fault>')
+
+    def answer(inside):
+        return body(f'<XResponse xmlns="urn:vim25">{inside}</XResponse>')
+
+    for kind, members in (
+            ('NoPermission', '<object type="VirtualMachine">vm-1</object><privilegeId>A.B.C</privilegeId>'),
+            ('FileLocked', '<file>[ds1] a/a.vmdk</file>'),
+            ('NotAuthenticated', ''), ('Unheard', '<a><b/></a>'),
+            ('InvalidArgument', '<invalidProperty>spec.x[0]</invalidProperty>'),
+            ('GenericVmConfigFault', '<faultMessage><key>k</key><message>m</message></faultMessage><reason>r</reason>'),
+            ('ApplicationQuiesceFault', '<faultCause><fault xsi:type="Timedout"/><localizedMessage>l'
+                                        '</localizedMessage></faultCause>')):
+        yield f'fault-{kind}', fault(kind, members)
+    yield 'fault-long', fault('InvalidState', words='\u00e9' * 3000)
+    yield 'fault-useless', fault('InvalidState', words='*types.InvalidState')
+    yield 'fault-bare', body('<soapenv:Fault><faultstring>x\ny</faultstring></soapenv:Fault>')
+    yield 'fault-untyped', body('<soapenv:Fault><detail><FileFaultFault xmlns="urn:vim25"/></detail></soapenv:Fault>')
+    yield 'fault-many', fault('X', '<m>v</m>' * 40)
+    yield 'empty', b''
+    yield 'no-body', b'<Envelope/>'
+    yield 'empty-body', b'<Envelope><Body/></Envelope>'
+    yield 'html', b'<html><body>log in</body></html>'
+    yield 'doctype', b'<!DOCTYPE a [<!ENTITY b "c">]><Envelope><Body><R>&b;</R></Body></Envelope>'
+    yield 'deep', b'<Envelope><Body>' + b'<a>' * 80
+    yield 'reference', answer('<returnval type="Task">task-1</returnval>')
+    yield 'reference-any', answer('<returnval xsi:type="ManagedObjectReference" type="Datastore"> /tmp/a b@c </returnval>')
+    yield 'reference-odd', answer('<returnval type="a:b">x:y</returnval>')
+    yield 'reference-long', answer(f'<returnval type="T">{"x" * 1025}</returnval>')
+    yield 'foreign', (b'<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/" xmlns:v="urn:vim25" '
+                      b'xmlns:_XMLSchema-instance="http://www.w3.org/2001/XMLSchema-instance"><S:Body><v:R>'
+                      b'<v:returnval _XMLSchema-instance:type="v:VirtualDisk"><v:key>1</v:key></v:returnval></v:R>'
+                      b'</S:Body></S:Envelope>')
+    chain = '<parent xsi:type="VirtualDiskFlatVer2BackingInfo"><fileName>[ds1] a/a-000001.vmdk</fileName>' \
+            '<parent><fileName>[ds1] a/a.vmdk</fileName></parent></parent>'
+
+    def disk(key=2000, unit=0, backing='VirtualDiskFlatVer2BackingInfo', more='', size='<capacityInBytes>1048576'
+             '</capacityInBytes>', controller=1000):
+        return (f'<key>{key}</key><deviceInfo><label>Hard disk 1</label></deviceInfo><backing xsi:type="{backing}">'
+                f'<fileName>[ds1] a/a-000002.vmdk</fileName><datastore type="Datastore">ds-1</datastore>'
+                f'<diskMode>persistent</diskMode><thinProvisioned>true</thinProvisioned>'
+                f'<uuid>6000C29a-1</uuid><changeId>52 de/1</changeId>{chain}{more}</backing>'
+                f'<controllerKey>{controller}</controllerKey><unitNumber>{unit}</unitNumber>{size}')
+
+    devices = [('ParaVirtualSCSIController', '<key>1000</key><busNumber>0</busNumber><sharedBus>noSharing</sharedBus>'),
+               ('VirtualDisk', disk()),
+               ('VirtualDisk', disk(2001, 1, size='<capacityInKB>1024</capacityInKB>')),
+               ('VirtualDisk', disk(2002, 2, 'VirtualDiskRawDiskMappingVer1BackingInfo',
+                                    '<compatibilityMode>physicalMode</compatibilityMode>')),
+               ('VirtualDisk', disk(2003, 3, more='<sharing>sharingMultiWriter</sharing>')),
+               ('VirtualDisk', disk(2003, 3)), ('VirtualDisk', disk(9, -5, controller=7)),
+               ('VirtualVmxnet3', '<key>4000</key><backing xsi:type="VirtualEthernetCardNetworkBackingInfo"><deviceName>'
+                                  'VM Network</deviceName></backing><connectable><connected>true</connected></connectable>'
+                                  '<addressType>manual</addressType><macAddress>00:50:56:AB:00:01</macAddress>'),
+               ('VirtualE1000', '<key>4001</key><backing xsi:type="VirtualEthernetCardDistributedVirtualPortBackingInfo">'
+                                '<port><switchUuid>50 01</switchUuid><portgroupKey>dvportgroup-1</portgroupKey></port>'
+                                '</backing><macAddress>odd</macAddress>'),
+               ('OfTheFuture', '<key>-1</key><macAddress>00:50:56:ab:00:02</macAddress>')]
+    listed = ''.join(f'<VirtualDevice xsi:type="{t}">{m}</VirtualDevice>' for t, m in devices)
+    whole = ''.join(f'<device xsi:type="{t}">{m}</device>' for t, m in devices)
+    yield 'devices', answer(f'<returnval>{listed}</returnval>')
+    yield 'devices-many', answer('<returnval>' + '<VirtualDevice><key>1</key></VirtualDevice>' * 1025 + '</returnval>')
+    yield 'device-keyless', answer('<returnval><VirtualDevice><unitNumber>1</unitNumber></VirtualDevice></returnval>')
+    yield 'device-huge', answer('<returnval><VirtualDevice xsi:type="VirtualDisk"><key>9223372036854775807</key>'
+                                '<capacityInKB>18446744073709551615</capacityInKB><unitNumber>-9223372036854775808'
+                                '</unitNumber></VirtualDevice></returnval>')
+
+    def prop(name, value, kind=''):
+        return f'<propSet><name>{name}</name><val{kind}>{value}</val></propSet>'
+
+    def objects(*props, token='', obj='<obj type="VirtualMachine">vm-1</obj>'):
+        return answer(f'<returnval>{token}<objects>{obj}{"".join(props)}</objects></returnval>')
+
+    named = prop('name', 'app01') + prop('runtime.powerState', 'suspended') \
+        + prop('parent', 'vm-1', ' type="VirtualMachine"') + prop('resourcePool', 'r', ' type="ResourcePool"')
+    config = ('<instanceUuid>50AB</instanceUuid><uuid>42AB</uuid><template>false</template><guestId>rhel7_64Guest</guestId>'
+              '<annotation>notes</annotation><firmware>efi</firmware><files><vmPathName>[ds1] a/a.vmx</vmPathName></files>'
+              '<bootOptions><bootOrder xsi:type="VirtualMachineBootOptionsBootableDiskDevice"><deviceKey>2000</deviceKey>'
+              '</bootOrder><efiSecureBootEnabled>true</efiSecureBootEnabled></bootOptions><extraConfig><key>nvram</key>'
+              f'<value>a.nvram</value></extraConfig><hardware><numCPU>2</numCPU><memoryMB>99999999999999</memoryMB>{whole}'
+              '</hardware>')
+    yield 'machine', objects(named, prop('config', config, ' xsi:type="VirtualMachineConfigInfo"'),
+                             prop('layoutEx', '<file><name>[ds1] a/b.nvram</name><type>nvram</type></file>'))
+    yield 'machine-parts', objects(named, prop('config.uuid', 'AB'), prop('config.hardware', whole),
+                                   prop('config.hardware.device', listed))
+    yield 'machine-nameless', objects(prop('config.uuid', 'AB'))
+    yield 'machine-unknown', objects(prop('name', 'a'), prop('runtime.connectionState', 'orphaned'))
+    yield 'machine-annotation', objects(named, prop('config.uuid', 'A'), prop('config.annotation', '\u20ac' * 30000))
+    yield 'machine-disks', objects(named, prop('config.uuid', 'A'), prop('config.hardware', ''.join(
+        f'<device xsi:type="VirtualDisk"><key>{i}</key><unitNumber>{i}</unitNumber></device>' for i in range(257))))
+    yield 'objects-token', objects(token='<token>1</token>')
+    yield 'objects-unreferenced', objects(obj='')
+    yield 'objects-half', objects('<propSet><name>a</name></propSet><propSet><val>1</val></propSet>',
+                                  '<missingSet><path>x</path></missingSet>')
+    yield 'nothing', answer('')
+
+
+def vmdk_descriptor(_authority):
+    head = '# Disk DescriptorFile\nversion=1\nencoding="UTF-8"\nCID=12345678\nparentCID={}\n' \
+           'isNativeSnapshot="no"\ncreateType="{}"\n\n# Extent description\n{}\n' \
+           '# The Disk Data Base\n#DDB\n\nddb.adapterType = "lsilogic"\n'
+    yield 'vmfs', head.format('ffffffff', 'vmfs', 'RW 33554432 VMFS "app01-flat.vmdk"\n').encode()
+    yield 'crlf', head.format('ffffffff', 'monolithicFlat', 'RW 64 FLAT "a b-flat.vmdk" 0\n'
+                              ).replace('\n', '\r\n').encode()
+    yield 'delta', head.format('12345678', 'vmfsSparse',
+                               'RW 64 VMFSSPARSE "app01-000001-delta.vmdk"\n').encode()
+    yield 'sesparse', head.format('12345678', 'seSparse', 'RW 64 SESPARSE "a-sesparse.vmdk"\n').encode()
+    yield 'several', head.format('ffffffff', 'twoGbMaxExtentFlat', 'RW 64 FLAT "a-f001.vmdk" 0\n'
+                                 'RW 64 FLAT "a-f002.vmdk" 0\nRW 64 ZERO\n').encode()
+    yield 'elsewhere', head.format('ffffffff', 'vmfs', 'RW 64 VMFS "vsan://52d5c0e8-0000"\n').encode()
+    yield 'above', head.format('ffffffff', 'vmfs', 'RW 64 VMFS "../../x-flat.vmdk"\n').encode()
+    yield 'no-extent', head.format('ffffffff', 'vmfs', '').encode()
+    yield 'no-file', head.format('ffffffff', 'vmfs', 'RW 64 VMFS "\n').encode()
+    yield 'too-large', head.format('ffffffff', 'vmfs', f'RW {1 << 63} VMFS "a"\n').encode()
+    yield 'too-many', head.format('ffffffff', 'vmfs', 'RW 1 FLAT "a"\n' * 257).encode()
+    yield 'binary', b'KDMV\x03\0\0\0\x01\0\x03\0'
+    yield 'nul', b'# Disk DescriptorFile\nRW 1 VMFS "a\0b"\n'
+    yield 'place', '[ds1 [x]] f\u00fcr/app01.vmdk'.encode()
+    yield 'place-above', b'[ds1] a/../../b.vmdk'
+    yield 'place-bare', b'[ds1]'
+
+
+def domain_xml(_authority):
+    """Machines of libvirt."""
+    def domain(devices='', head='', attributes=" type='kvm'"):
+        return (f'<domain{attributes}><name>a</name>'
+                f'<uuid>82df077a-d9c2-4999-80c4-9ad738530dde</uuid>{head}'
+                f'<devices>{devices}</devices></domain>').encode()
+
+    disk = ("<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
+            "<source file='/a'/><target dev='{}' bus='{}'/>{}</disk>")
+    yield 'plain', domain(disk.format('vda', 'virtio', ''),
+                          "<memory unit='MiB'>64</memory><vcpu>2</vcpu><os><type arch='x86_64' "
+                          "machine='pc'>hvm</type></os>")
+    yield 'buses', domain(''.join(
+        disk.format(f'{name}', bus, "<address type='drive' controller='1' unit='2'/>")
+        for name, bus in (('sda', 'scsi'), ('hda', 'ide'), ('sdb', 'sata'), ('sdc', 'usb'),
+                          ('fda', 'fdc'), ('xvda', 'xen')))
+        + "<controller type='scsi' index='1' model='vmpvscsi'/>")
+    yield 'chain', domain(disk.format(
+        'vda', 'virtio', "<backingStore type='file'><source file='/b'/><backingStore type='file'>"
+        "<source file='/c'/></backingStore></backingStore>"))
+    yield 'kinds', domain(
+        "<disk type='network'><source protocol='rbd' name='p/i'/><target dev='vda'/></disk>"
+        "<disk type='volume'><source pool='p' volume='v'/><target dev='vdb'/><transient/></disk>"
+        "<disk type='block' device='lun'><source dev='/dev/x'/><target dev='sda' bus='scsi'/></disk>"
+        "<disk type='file' device='cdrom'><source file='b'/><target dev='sdb' bus='sata'/></disk>"
+        "<disk type='dir' device='floppy'><source dir='/d'/><target dev='fda'/></disk>"
+        "<disk type='nvme'><source/><target dev='vdc'/></disk>")
+    yield 'nics', domain(
+        "<interface type='network'><mac address='52:54:00:00:00:01'/><source network='n'/>"
+        "<model type='virtio'/></interface><interface type='bridge'><source bridge='b'/>"
+        "<link state='down'/></interface><interface type='user'/><interface type='direct'>"
+        "<source dev='e'/></interface><interface type='hostdev'/>")
+    yield 'firmware', domain(
+        '', "<os firmware='efi'><type machine='q35'>hvm</type><firmware><feature enabled='yes' "
+        "name='secure-boot'/></firmware><loader type='pflash' secure='yes'>/l</loader>"
+        "<nvram template='/t' format='qcow2'>/n</nvram><kernel>k</kernel></os>")
+    yield 'identity', domain(
+        '', "<genid>82df077a-d9c2-4999-80c4-9ad738530dde</genid><title>t</title><description>d"
+        "</description><sysinfo type='smbios'><system><entry name='uuid'>"
+        "82df077a-d9c2-4999-80c4-9ad738530ddf</entry></system></sysinfo><metadata><libosinfo>"
+        "<os id='http://microsoft.com/win/10'/></libosinfo></metadata><features><hyperv/></features>"
+        "<seclabel type='static' model='dac'/><cpu mode='host-model'><topology cores='2' dies='3'/>"
+        "</cpu>")
+    yield 'devices', domain(
+        "<emulator>q</emulator><serial type='unix'><source path='/s'/></serial><console type='pty'>"
+        "<source path='/dev/pts/1'/></console><channel type='unix'><source path='/c'/><target "
+        "name='org.qemu.guest_agent.0' state='connected'/></channel><channel type='unix'><source "
+        "path='/d'/><target name='x'/></channel><filesystem><source dir='f'/></filesystem>"
+        "<graphics type='vnc' port='5900' socket='/g'/><tpm><backend type='emulator'/></tpm><tpm>"
+        "<backend type='passthrough'/></tpm><vsock><cid address='3'/></vsock><memory model='nvdimm'>"
+        "<source><path>/m</path></source></memory><hostdev type='pci'/><shmem name='s'/>")
+    yield 'no-name', b'<domain/>'
+    yield 'other-root', b'<network><name>a</name></network>'
+    yield 'bad-uuid', b'<domain><name>a</name><uuid>z</uuid></domain>'
+    yield 'bad-memory', domain('', "<memory unit='TiB'>99999999999</memory>")
+    yield 'same-target', domain(disk.format('vda', 'virtio', '') * 2)
+    yield 'many-nics', domain("<interface type='user'/>" * 65)
+    yield 'entities', b'<!DOCTYPE domain [<!ENTITY a "b">]><domain><name>&a;</name></domain>'
+    yield 'not-xml', b'\x00<domain'
+
+
 TARGETS = (boot_cfg, boot_guest, bulletin, codec, depot, depot_index, descriptor, descriptor_splice,
-           http_cache, imgdb, index, inflate, iscsi_connection, iscsi_login, iscsi_text,
-           isolinux_cfg, key_slot, known_depots, map_node, nbd_server, overlay, pack_table, parity,
-           partial_file, profile, recipe, recipe_lock, scsi, seal, signature, trust_file,
-           upgrade_metadata, url, version, vib_file, visor_tar, workspace, zip)
+           domain_xml, hosts, http_cache, hypervisor_uri, imgdb, index, inflate, iscsi_connection, iscsi_login,
+           iscsi_text, isolinux_cfg, key_slot, known_depots, machine, map_node, nbd_server, overlay,
+           pack_table, parity, partial_file, profile, recipe, recipe_lock, scsi, seal, signature,
+           trust_file, upgrade_metadata, url, version, vib_file, vim_answer, visor_tar,
+           vmdk_descriptor, workspace, zip)
 
 
 def main():
