@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Virtual machines of vSphere from the command line: backed up by what changed, restored as
 machines, and nothing left behind."""
+import json
 import os
 import pathlib
 import subprocess
 import sys
 import unittest
 
-from slipway_case import DENIED, EXISTS, FAILED, NETWORK, NOT_FOUND, PROGRAM, READ_ONLY
+from slipway_case import (BUSY, CANCELLED, DENIED, EXISTS, FAILED, NETWORK, NOT_FOUND, PROGRAM,
+                          READ_ONLY, USAGE)
 from store_case import MIB
 from vsphere_case import VsphereCase
+
+try:
+    from pyVmomi import vim
+
+    from api import Api
+except ImportError:
+    Api = None
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -73,6 +82,20 @@ class Backups(VsphereCase):
         self.assertLessEqual(self.control.state()['served'], 4 * 65536)
         self.assert_set(second, *self.now(disks=2))
         self.assert_clean()
+
+    def test_one_percent(self):
+        """What goes over the wire is what changed, and little else."""
+        self.add(size=64 * MIB)
+        self.control.write('app01', 0, 0, os.urandom(48 * MIB))
+        self.back_up()
+        places = range(0, 48 * MIB, 100 * 65536)
+        for place in places:
+            self.control.write('app01', 0, place, os.urandom(65536))
+        self.control.reset_counts()
+        machine = self.back_up()
+        self.assertEqual(machine['disks'][0]['changed'], len(places) * 65536)
+        self.assertLessEqual(self.control.state()['served'], 1.2 * len(places) * 65536)
+        self.assert_set(machine, *self.now())
 
     def test_tracking_is_enabled(self):
         self.add(cbt=False)
@@ -152,6 +175,9 @@ class Backups(VsphereCase):
         self.assertEqual(len(self.run_backup('vc:/DC0/vm/prod/')), 2)
         self.add('web3', folder='prod')
         self.assertEqual(len(self.run_backup('vc:/DC0/vm/prod/')), 3)
+        none = self.slipway('backup', 'run', 'vc:db*')
+        self.assertEqual(none.json['machines'], [])
+        self.assertIn('no machine is to be backed up', none.stderr)
         self.assert_clean()
 
     def test_one_that_fails_does_not_stop_the_others(self):
@@ -162,6 +188,39 @@ class Backups(VsphereCase):
         self.assertNotEqual(result.code, 0)
         self.assertIn('1 of 2', result.error)
         self.assertEqual([entry['name'] for entry in self.sets()], ['web2'])
+        self.assert_clean()
+
+    def test_two_of_one_name(self):
+        """Each has sets of its own, and is told apart by its path."""
+        self.add(folder='a')
+        self.add(folder='b')
+        for _ in range(2):
+            made = self.run_backup('vc:')
+            self.assertEqual({machine['path']: machine['set']['name'] for machine in made},
+                             {'/DC0/vm/a/app01': 'app01', '/DC0/vm/b/app01': 'app01 (2)'})
+        self.assertEqual(self.slipway('store', 'info').json['machines'], 2)
+        found = self.slipway('backup', 'list', '--name', 'app01').json['sets']
+        self.assertEqual(len(found), 2)
+        self.assertEqual(len({entry['identity'] for entry in found}), 1)
+
+    @unittest.skipIf(Api is None, 'python3-pyvmomi is not installed')
+    def test_copied(self):
+        """Files of a machine that were copied give another one of the same identity: their sets are
+        not mixed, and it is told."""
+        self.add()
+        self.back_up()
+        self.add('copy')
+        with Api(self.sim) as api:
+            identity = api.vm('app01').config.instanceUuid
+            api.wait(api.vm('copy').ReconfigVM_Task(vim.vm.ConfigSpec(instanceUuid=identity)))
+        result = self.slipway('backup', 'run', 'vc:', '--keep', 'last=1')
+        self.assertIn('same identity', result.stderr)
+        self.assertEqual([machine['id'] for machine in result.json['machines']], [identity] * 2)
+        self.assertEqual([machine['set']['method'] for machine in result.json['machines']],
+                         ['full'] * 2)
+        self.assertEqual(len(self.sets()), 3)
+        for machine in result.json['machines']:
+            self.assert_set(machine, *self.now(machine['machine']))
         self.assert_clean()
 
     def test_killed_run(self):
@@ -185,6 +244,27 @@ class Backups(VsphereCase):
         child.terminate()
         child.communicate(timeout=60)
         self.assertEqual(child.returncode, 130)
+        self.assert_clean()
+
+    def test_cancelled_run_of_several(self):
+        """What was made stays and is told; what was not reached is no failure of its own."""
+        self.add('web1', folder='prod')
+        self.add('web2', folder='prod', size=64 * MIB)
+        self.control.write('web2', 0, 0, os.urandom(48 * MIB))
+        self.add('web3', folder='prod')
+        child = self.start('backup', 'run', 'vc:/DC0/vm/prod/', 'vc:/DC0/vm/prod/',
+                           '--bandwidth-limit', '2M')
+        self.wait_for(self.sets)
+        self.wait_for(lambda: self.control.state()['snapshots'])
+        child.terminate()
+        out, error = child.communicate(timeout=120)
+        self.assertEqual(child.returncode, CANCELLED)
+        machines = json.loads(out)['machines']
+        self.assertEqual([machine['machine'] for machine in machines], ['web1', 'web2'])
+        self.assertEqual([machine['set'] is not None for machine in machines], [True, False])
+        self.assertIn('1 of 2', error.decode())
+        self.assertIn('(/DC0/vm/prod/web2)', error.decode())
+        self.assertEqual([entry['name'] for entry in self.sets()], ['web1'])
         self.assert_clean()
 
     def test_snapshot_of_a_user_stays(self):
@@ -234,6 +314,20 @@ class Restores(VsphereCase):
         self.assertEqual(machine['id'], said['machine']['id'])
         self.fails(NOT_FOUND, 'restore', 'vm', 'app01', 'vc', '--new-mac', '--name', 'x',
                    '--datastore', 'none', words=['none', 'fast'])
+        self.assert_clean()
+
+    def test_behind_the_host(self):
+        """What would be ignored is refused: it may be the machine that was meant."""
+        self.add()
+        self.add('app02', power='off')
+        self.back_up()
+        for options in (['--new-mac'], ['--in-place', '--yes']):
+            self.fails(USAGE, 'restore', 'vm', 'app01', 'vc:/DC0/vm/app02', *options,
+                       words=['/DC0/vm/app02', '--vm'])
+        self.fails(BUSY, 'restore', 'vm', 'app01', 'vc', '--in-place', '--yes', words=['app01'])
+        self.control.machine('app01', rename='web01')
+        self.fails(USAGE, 'restore', 'vm', 'app01', 'vc', '--in-place',
+                   words=['web01'])
         self.assert_clean()
 
     def test_failure_leaves_no_machine(self):
