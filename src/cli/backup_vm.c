@@ -12,13 +12,16 @@
 
 #include <string.h>
 
+/* Of machines and sources that failed, in the last message. */
+#define NAMED_MAX 10u
+
 /* All machines of one run. */
 struct run {
     struct session *session;
     struct store *store;
     struct machine_backup_options options; /* but the machine */
     json_t *json;                          /* a list, a machine each */
-    GPtrArray *failed;                     /* of char *: their names */
+    GPtrArray *failed;                     /* of char *: their paths, or sources */
     guint done;
     GError *first; /* of what failed */
 };
@@ -37,6 +40,9 @@ refuse(struct session *session, GError **error)
                              option_row(others[i])->name);
     }
     const char *const *sources = session_operands(session, 0);
+    if (session_text(session, OPTION_MACHINE) != NULL && sources[0] != NULL && sources[1] != NULL)
+        return error_set(error, SLIPWAY_ERROR_USAGE,
+                         "--name is for one machine, and several sources are given");
     for (gsize i = 0; sources[i] != NULL; i++) {
         if (!session_is_hypervisor(sources[i]))
             return error_set(error, SLIPWAY_ERROR_USAGE,
@@ -90,12 +96,12 @@ read_options(struct session *session, struct store *store, struct machine_backup
 /* ---- What is told ---------------------------------------------------------------------------- */
 
 static void
-print_disk(struct ui *ui, const struct machine_backup_disk *disk)
+print_disk(struct ui *ui, const struct machine_backup_disk *disk, gboolean first)
 {
     g_autofree char *size = text_bytes(disk->size), *changed = text_bytes(disk->changed);
     if (disk->why_full != NULL)
         ui_print(ui, "  %-13s %s, read in full: %s\n", disk->name, size, disk->why_full);
-    else if (disk->changed == disk->size)
+    else if (first)
         ui_print(ui, "  %-13s %s, for the first time\n", disk->name, size);
     else
         ui_print(ui, "  %-13s %s, %s of it changed\n", disk->name, size, changed);
@@ -111,7 +117,7 @@ print_report(struct ui *ui, const struct machine_backup_report *report, const st
     ui_print(ui, "  %-13s %.1f s, %.1f s of it reading\n", "snapshot",
              (double)report->frozen_ms / 1000, (double)report->read_ms / 1000);
     for (guint i = 0; i < report->disks->len; i++)
-        print_disk(ui, report->disks->pdata[i]);
+        print_disk(ui, report->disks->pdata[i], !report->backup.set->has_parent);
     for (guint i = 0; i < report->skipped->len; i++)
         ui_print(ui, "  %-13s %s\n", "left out", (const char *)report->skipped->pdata[i]);
     for (guint i = 0; i < report->cleaned->len; i++)
@@ -131,7 +137,9 @@ report_json(const struct machine *machine, const struct machine_backup_report *r
         json_object_set_new(item, "why_full", json_value_text(disk->why_full));
         json_array_append_new(disks, item);
     }
+    g_autofree char *path = machine_print_path(machine);
     json_object_set_new(json, "machine", json_value_text(machine->name));
+    json_object_set_new(json, "path", json_value_text(path));
     json_object_set_new(json, "id", json_value_text(machine->id));
     json_object_set_new(
         json, "set", report->backup.set != NULL ? backup_print_json(&report->backup) : json_null());
@@ -156,7 +164,7 @@ note_failure(struct run *run, const struct machine *machine, json_t *json, GErro
 {
     struct ui *ui = session_ui(run->session);
     json_object_set_new(json, "error", json_value_text(failure->message));
-    g_ptr_array_add(run->failed, g_strdup(machine->name));
+    g_ptr_array_add(run->failed, machine_print_path(machine));
     if (run->first == NULL)
         run->first = g_error_copy(failure);
     else
@@ -173,8 +181,21 @@ check_left(const struct machine_backup_report *report, GError **error)
                      report->machine->name, report->left);
 }
 
+/* Another one of the inventory has the same id. */
+static gboolean
+is_copied(const GPtrArray *inventory, const struct machine *machine)
+{
+    for (guint i = 0; machine->id != NULL && i < inventory->len; i++) {
+        const struct machine *other = inventory->pdata[i];
+        if (other != machine && g_strcmp0(other->id, machine->id) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void
-back_up(struct run *run, struct hypervisor *hypervisor, const struct machine *machine)
+back_up(struct run *run, struct hypervisor *hypervisor, const struct machine *machine,
+        gboolean copied)
 {
     struct ui *ui = session_ui(run->session);
     struct machine_backup_options options = run->options;
@@ -182,6 +203,7 @@ back_up(struct run *run, struct hypervisor *hypervisor, const struct machine *ma
     g_autoptr(GError) failure = NULL;
     guint expired = 0;
     options.ref = machine->ref;
+    options.copied = copied;
     gboolean ok = machine_backup_run(run->store, hypervisor, &options, &report, &failure);
     if (report.backup.set != NULL)
         print_report(ui, &report, run->store);
@@ -220,12 +242,12 @@ run_source(struct run *run, const char *source, GError **error)
     if (run->options.name != NULL && taken->len > 1)
         return error_set(error, SLIPWAY_ERROR_USAGE, "--name is for one machine, %s means %u",
                          source, taken->len);
-    for (guint i = 0; i < taken->len; i++) {
+    if (taken->len == 0)
+        ui_warning(session_ui(session), "%s: no machine is to be backed up", source);
+    for (guint i = 0; i < taken->len && !cancel_requested(); i++) {
         const struct machine *machine = taken->pdata[i];
-        if (!cancel_check(error))
-            return FALSE;
         if (!session_flag(session, OPTION_DRY_RUN)) {
-            back_up(run, hypervisor, machine);
+            back_up(run, hypervisor, machine, is_copied(machines, machine));
             continue;
         }
         g_autofree char *name = machine_print_path(machine);
@@ -252,16 +274,26 @@ run_sources(struct run *run)
     }
 }
 
+static char *
+name_failed(const GPtrArray *failed)
+{
+    GString *names = g_string_new(NULL);
+    for (guint i = 0; i < MIN(failed->len, NAMED_MAX); i++)
+        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", (const char *)failed->pdata[i]);
+    if (failed->len > NAMED_MAX)
+        g_string_append_printf(names, " and %u more", failed->len - NAMED_MAX);
+    return g_string_free(names, FALSE);
+}
+
 static gboolean
 judge(struct run *run, GError **error)
 {
     if (run->first == NULL)
         return cancel_check(error);
     if (run->failed->len + run->done > 1) {
-        g_ptr_array_add(run->failed, NULL);
-        g_autofree char *names = g_strjoinv(", ", (char **)run->failed->pdata);
-        g_prefix_error(&run->first, "%u of %u failed (%s); the first: ", run->failed->len - 1,
-                       run->failed->len - 1 + run->done, names);
+        g_autofree char *names = name_failed(run->failed);
+        g_prefix_error(&run->first, "%u of %u failed (%s); the first: ", run->failed->len,
+                       run->failed->len + run->done, names);
     }
     g_propagate_error(error, g_steal_pointer(&run->first));
     return FALSE;

@@ -96,7 +96,7 @@ print_report(struct ui *ui, const struct machine_restore_report *report,
     g_autofree char *written = text_bytes(report->written), *skipped = text_bytes(report->skipped);
     ui_print(ui, "Restored %s on %s in %.1f s: %s written, %s not needed\n", path,
              hypervisor_label(hypervisor), (double)report->milliseconds / 1000, written, skipped);
-    ui_print(ui, "  %-13s %s\n", "id", report->machine->id);
+    ui_print(ui, "  %-13s %s\n", "id", report->machine->id != NULL ? report->machine->id : "-");
     ui_print(ui, "  %-13s %s\n", "state", machine_print_state(report->machine));
     for (guint i = 0; i < report->machine->nics->len; i++) {
         const struct machine_nic *nic = report->machine->nics->pdata[i];
@@ -113,13 +113,30 @@ print_report(struct ui *ui, const struct machine_restore_report *report,
     ui_set(ui, "seconds", json_real((double)report->milliseconds / 1000));
 }
 
-/* The machine that --vm names, by what hypervisor_describe() takes; NULL: the one of the set. */
-static gboolean
-find_target(struct session *session, struct hypervisor *hypervisor, char **ret_ref, GError **error)
+/* What is to be written over, by what hypervisor_describe() takes, and by what a person knows. */
+struct target {
+    char *ref; /* NULL: the set is of no machine here, and machine_restore_over() says so */
+    char *path;
+};
+
+static void
+target_clear(struct target *target)
 {
-    const char *text = session_text(session, OPTION_VM);
-    if (text == NULL)
-        return TRUE;
+    g_free(target->ref);
+    g_free(target->path);
+}
+
+static void
+take_target(struct target *target, const struct machine *machine)
+{
+    target->ref = g_strdup(machine->ref);
+    target->path = machine_print_path(machine);
+}
+
+/* The machine that --vm names. */
+static gboolean
+find_named(const char *text, struct hypervisor *hypervisor, struct target *ret, GError **error)
+{
     struct selection selection = {.path = text, .off = TRUE, .suspended = TRUE};
     g_autoptr(GPtrArray) machines = hypervisor_list(hypervisor, error);
     g_autoptr(GPtrArray) taken =
@@ -128,7 +145,26 @@ find_target(struct session *session, struct hypervisor *hypervisor, char **ret_r
         return FALSE;
     if (taken->len != 1)
         return error_set(error, SLIPWAY_ERROR_USAGE, "--vm %s names %u machines", text, taken->len);
-    *ret_ref = g_strdup(((const struct machine *)taken->pdata[0])->ref);
+    take_target(ret, taken->pdata[0]);
+    return TRUE;
+}
+
+/* The one that the set was made of: it may be called otherwise now. */
+static gboolean
+find_own(const struct set *set, struct hypervisor *hypervisor, struct target *ret, GError **error)
+{
+    g_autofree char *prefix = g_strconcat(hypervisor_driver(hypervisor), ":", NULL);
+    ret->path = g_strdup(set->name);
+    if (set->identity == NULL || !g_str_has_prefix(set->identity, prefix))
+        return TRUE;
+    auto_ptr(machine) machine =
+        hypervisor_describe(hypervisor, set->identity + strlen(prefix), error);
+    if (machine == NULL) {
+        g_prefix_error(error, "the machine of this set (%s): ", set->name);
+        return FALSE;
+    }
+    g_free(ret->path);
+    take_target(ret, machine);
     return TRUE;
 }
 
@@ -137,24 +173,40 @@ restore_over(struct session *session, struct store *store, const struct set *set
              struct hypervisor *hypervisor, const struct wishes *wishes,
              struct machine_restore_report *report, GError **error)
 {
-    g_autofree char *ref = NULL, *time = set_print_time(set->created);
-    g_autofree char *question = g_strdup_printf(
-        "Overwrite the disks of %s with those of %s?",
-        session_text(session, OPTION_VM) != NULL ? session_text(session, OPTION_VM) : set->name,
-        time);
-    return find_target(session, hypervisor, &ref, error) &&
-           ui_confirm(session_ui(session), question, error) &&
-           machine_restore_over(store, set, hypervisor, ref, &wishes->options, report, error);
+    const char *named = session_text(session, OPTION_VM);
+    g_autofree char *time = set_print_time(set->created), *question = NULL;
+    struct target target = {NULL};
+    gboolean ok = named != NULL ? find_named(named, hypervisor, &target, error)
+                                : find_own(set, hypervisor, &target, error);
+    if (ok)
+        question = g_strdup_printf("Overwrite the disks of %s on %s with those of %s, %s?",
+                                   target.path, hypervisor_label(hypervisor), set->name, time);
+    ok = ok && ui_confirm(session_ui(session), question, error) &&
+         machine_restore_over(store, set, hypervisor, target.ref, &wishes->options, report, error);
+    target_clear(&target);
+    return ok;
+}
+
+/* HOST is a host: whoever writes a machine or a folder behind it expects something of it. */
+static gboolean
+check_path(const char *path, GError **error)
+{
+    return path[strspn(path, "/")] == '\0' ||
+           error_set(error, SLIPWAY_ERROR_USAGE,
+                     "HOST has %s behind it; leave that out, and say --folder for where a new "
+                     "machine is to lie, or --in-place --vm for the one to write over",
+                     path);
 }
 
 static gboolean
 restore(struct session *session, struct store *store, const struct set *set,
         const struct wishes *wishes, GError **error)
 {
+    g_autofree char *path = NULL;
     auto_ptr(hypervisor) hypervisor =
-        session_hypervisor(session, session_operand(session, 1), NULL, error);
+        session_hypervisor(session, session_operand(session, 1), &path, error);
     struct machine_restore_report report = {0};
-    if (hypervisor == NULL)
+    if (hypervisor == NULL || !check_path(path, error))
         return FALSE;
     gboolean ok =
         session_flag(session, OPTION_IN_PLACE)
@@ -166,12 +218,33 @@ restore(struct session *session, struct store *store, const struct set *set,
     return ok;
 }
 
+/* Whoever gives a name wants a new machine, not the old one overwritten. */
+static gboolean
+check_in_place(struct session *session, GError **error)
+{
+    static const enum option_id others[] = {
+        OPTION_VM_NAME,  OPTION_SUFFIX,   OPTION_FOLDER,    OPTION_HOST,       OPTION_CLUSTER,
+        OPTION_POOL,     OPTION_NETWORK,  OPTION_NEW_MAC,   OPTION_KEEP_MAC,   OPTION_DATASTORE,
+        OPTION_NEW_UUID, OPTION_DISK_BUS, OPTION_NIC_MODEL, OPTION_DISCONNECT,
+    };
+    gboolean in_place = session_flag(session, OPTION_IN_PLACE);
+    if (session_text(session, OPTION_VM) != NULL && !in_place)
+        return error_set(error, SLIPWAY_ERROR_USAGE, "--vm is for --in-place");
+    for (gsize i = 0; in_place && i < G_N_ELEMENTS(others); i++)
+        if (session_flag(session, others[i]))
+            return error_set(error, SLIPWAY_ERROR_USAGE,
+                             "--%s is for a new machine; with --in-place only disks of one that is "
+                             "there are written",
+                             option_row(others[i])->name);
+    return TRUE;
+}
+
 static gboolean
 run(struct session *session, GError **error)
 {
     struct wishes wishes = {0};
-    if (session_text(session, OPTION_VM) != NULL && !session_flag(session, OPTION_IN_PLACE))
-        return error_set(error, SLIPWAY_ERROR_USAGE, "--vm is for --in-place");
+    if (!check_in_place(session, error))
+        return FALSE;
     gboolean ok = read_wishes(session, &wishes, error);
     struct store *store = ok ? session_store(session, error) : NULL;
     struct set_entry *entry =

@@ -107,8 +107,8 @@ struct hypervisor *session_hypervisor_fresh(struct session *session, const char 
                                             GError **error);
 /* The password that session_hypervisor() used last; NULL: none. */
 const char *session_hypervisor_password(const struct session *session);
-/* TRUE when `location` can only mean a hypervisor: a URI of one, or "NAME:..." of a remembered host
- * that is no file. */
+/* TRUE when `location` can only mean a hypervisor: a URI of one, or what is no file and "NAME:..."
+ * of a remembered host, or "NAME:/..." of any. */
 gboolean session_is_hypervisor(const char *location);
 
 /* Values of options; TRUE when the option was not given (*ret stays) or is right; else

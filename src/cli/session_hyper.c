@@ -25,9 +25,11 @@ session_is_hypervisor(const char *location)
     gsize length = name_length(location);
     if (length == 0 || g_file_test(location, G_FILE_TEST_EXISTS))
         return FALSE;
+    /* No disk is named like NAME:/PATH; and which names are remembered is not known when the list
+     * cannot be read.  session_hypervisor() says then what is wrong. */
     auto_ptr(host_list) list = host_list_read(NULL);
     g_autofree char *name = g_strndup(location, length);
-    return list != NULL && host_list_find(list, name) != NULL;
+    return list == NULL || host_list_find(list, name) != NULL || location[length + 1] == '/';
 }
 
 /* Where to connect, and what is remembered of it. */
@@ -91,14 +93,14 @@ static gboolean
 find_password(struct session *session, const struct meant *meant, const char *user,
               const char **ret_password, GError **error)
 {
-    gboolean own_user = session_text(session, OPTION_USER) != NULL;
+    gboolean other_user = meant->host != NULL && g_strcmp0(user, meant->host->user) != 0;
     if (!session_secret(session, OPTION_PASSWORD_FILE, "SLIPWAY_PASSWORD", ret_password, error))
         return FALSE;
     if (*ret_password != NULL)
         return TRUE;
     secret_free(session->host_password);
     session->host_password = NULL;
-    if (meant->host != NULL && !own_user &&
+    if (meant->host != NULL && !other_user &&
         !host_password(meant->host, &session->host_password, error))
         return FALSE;
     *ret_password = session->host_password;

@@ -36,19 +36,22 @@ sum_sets(struct session *session, struct store *store, struct numbers *ret, GErr
 {
     g_autoptr(GPtrArray) damaged = NULL;
     g_autoptr(GPtrArray) list = store_sets_list(store, &damaged, error);
-    g_autoptr(GHashTable) machines = g_hash_table_new(g_str_hash, g_str_equal);
+    /* As set_same_machine() tells them apart. */
+    g_autoptr(GHashTable) identities = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     if (list == NULL)
         return FALSE;
     for (guint i = 0; i < list->len; i++) {
         const struct set *set = ((const struct set_entry *)list->pdata[i])->set;
-        g_hash_table_add(machines, set->name);
+        g_hash_table_add(set->identity != NULL ? identities : names,
+                         set->identity != NULL ? set->identity : set->name);
         ret->size += set->stats.size;
         ret->data += set->stats.data;
     }
     for (guint i = 0; i < damaged->len; i++)
         ui_warning(session_ui(session), "%s", (const char *)damaged->pdata[i]);
     ret->sets = list->len;
-    ret->machines = g_hash_table_size(machines);
+    ret->machines = g_hash_table_size(identities) + g_hash_table_size(names);
     return TRUE;
 }
 

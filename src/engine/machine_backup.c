@@ -104,7 +104,8 @@ check_machine(struct run *run, GError **error)
                          hypervisor_label(run->hypervisor));
     if (machine->id == NULL)
         return TRUE;
-    run->identity = g_strconcat(machine->driver, ":", machine->id, NULL);
+    run->identity = g_strconcat(machine->driver, ":", machine->id,
+                                run->options->copied ? "/" : NULL, machine->ref, NULL);
     return strlen(run->identity) <= SET_NAME_MAX ||
            error_set(error, SLIPWAY_ERROR_LIMIT, "the identity of %s has more than %u bytes",
                      machine->name, SET_NAME_MAX);

@@ -17,6 +17,8 @@ struct machine_backup_options {
     const char *ref;  /* of the machine, or its id */
     const char *name; /* of the sets; NULL: the machine's (with " (2)" and so on when
                          sets of that name are another machine's) */
+    gboolean copied;  /* another machine there has the same id, as a copy of its files has: so that
+                         their sets are not mixed, this one is told apart by its ref */
     enum freeze_quiesce quiesce;
     guint quiesce_minutes;
     const char *const *only;    /* disks, ended by NULL; NULL: all that can be */

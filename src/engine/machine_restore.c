@@ -42,15 +42,39 @@ give_up(struct placement *placement, GError *why, GError **error)
         g_set_error(error, own->domain, own->code, "%s; besides: %s", own->message, local->message);
 }
 
-/* Takes over the placement. */
+/* A machine that is complete is not thrown away because it does not start. */
+static gboolean
+finish(struct placement *placement, gboolean power_on, struct progress *progress,
+       struct machine_restore_report *report, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    if (placement_finish(placement, power_on, &report->machine, &local))
+        return TRUE;
+    if (!power_on || g_error_matches(local, SLIPWAY_ERROR, SLIPWAY_ERROR_CANCELLED) ||
+        !placement_finish(placement, FALSE, &report->machine, NULL)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    progress_warning(progress, "%s was restored, but does not start: %s", report->machine->name,
+                     local->message);
+    g_ptr_array_add(report->words, g_strdup_printf("it was to be started, and does not start: %s",
+                                                   local->message));
+    return TRUE;
+}
+
+/* Takes over the placement; *ret_filled (may be NULL) says, after a failure, that all disks have
+ * what they are to have. */
 static gboolean
 complete(struct placement *given, const struct machine_fill *fill, gboolean power_on,
-         struct machine_restore_report *report, GError **error)
+         struct machine_restore_report *report, gboolean *ret_filled, GError **error)
 {
     auto_ptr(placement) placement = given;
     GError *local = NULL;
-    gboolean ok = machine_fill_all(fill, placement, report, &local) && cancel_check(&local) &&
-                  placement_finish(placement, power_on, &report->machine, &local);
+    gboolean filled = machine_fill_all(fill, placement, report, &local);
+    if (ret_filled != NULL)
+        *ret_filled = filled;
+    gboolean ok = filled && cancel_check(&local) &&
+                  finish(placement, power_on, fill->progress, report, &local);
     take_words(report, placement);
     if (!ok)
         give_up(placement, local, error);
@@ -112,7 +136,8 @@ machine_restore_new(struct store *store, const struct set *set, struct hyperviso
         .store = store, .set = set, .threads = options->threads, .progress = options->progress};
     add_disks(&fill, wanted);
     struct placement *placement = hypervisor_create(hypervisor, wanted, options->progress, error);
-    gboolean ok = placement != NULL && complete(placement, &fill, options->power_on, report, error);
+    gboolean ok =
+        placement != NULL && complete(placement, &fill, options->power_on, report, NULL, error);
     if (!ok)
         g_prefix_error(error, "machine %s: ", wanted->name);
     machine_fill_clear(&fill);
@@ -219,10 +244,14 @@ write_over(struct machine_fill *fill, struct hypervisor *hypervisor, const struc
         hypervisor_overwrite(hypervisor, machine->ref, names, options->progress, error);
     if (placement == NULL)
         return FALSE;
-    if (complete(placement, fill, options->power_on, report, error))
+    gboolean filled;
+    if (complete(placement, fill, options->power_on, report, &filled, error))
         return TRUE;
-    g_prefix_error(error,
-                   "%s is partly written: do not start it, restore it once more: ", machine->name);
+    if (filled)
+        g_prefix_error(error, "all disks of %s were written, but: ", machine->name);
+    else
+        g_prefix_error(
+            error, "%s is partly written: do not start it, restore it once more: ", machine->name);
     return FALSE;
 }
 

@@ -251,8 +251,9 @@ gboolean placement_import(struct placement *placement, guint index, struct disk 
                           struct progress *progress, GError **error);
 
 /* All disks were written and flushed (targets are closed here): complete the machine, and start it
- * if wanted.  *ret (may be NULL): as it is now.  After a failure placement_abandon() is still due;
- * after success placement_free() only. */
+ * if wanted.  *ret (may be NULL): as it is now.  After a failure, perhaps of the start alone, it
+ * may be called once more without `power_on`, or placement_abandon() is still due; after success
+ * placement_free() only. */
 gboolean placement_finish(struct placement *placement, gboolean power_on, struct machine **ret,
                           GError **error);
 /* Remove everything that was made, of hypervisor_create(); close what was opened, of

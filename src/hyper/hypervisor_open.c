@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The drivers, and URIs: whose it is, and where the hypervisor ends and its machines begin. */
 #include "base/error.h"
+#include "base/secret.h"
 #include "hyper/hypervisor_driver.h"
 
 #include <string.h>
@@ -123,19 +124,52 @@ skip_decoded(const char *raw, const char *end, gsize length)
     return MIN(raw, end);
 }
 
+/* Names of users have an @ themselves ("administrator@vsphere.local"): the last one counts.  What
+ * was given for a password is hidden wherever the URI is shown from now on. */
 static gboolean
-check_uri(const char *uri, const char *authority, const char *path, GError **error)
+check_password(const char *authority, const char *end, GError **error)
+{
+    const char *at = g_strrstr_len(authority, end - authority, "@");
+    const char *colon = at != NULL ? memchr(authority, ':', (gsize)(at - authority)) : NULL;
+    if (colon == NULL)
+        return TRUE;
+    char *password = g_strndup(colon + 1, (gsize)(at - colon - 1));
+    secret_register(password);
+    secret_free(password);
+    return error_set(error, SLIPWAY_ERROR_USAGE,
+                     "the URI of the hypervisor has a password in it, which everybody on this "
+                     "computer can read; leave it out and name a file that has it");
+}
+
+/* A password with a slash in it would otherwise look like a port and a path. */
+static gboolean
+check_port(const char *authority, const char *end, GError **error)
+{
+    const char *at = g_strrstr_len(authority, end - authority, "@");
+    const char *bracket = g_strrstr_len(authority, end - authority, "]");
+    const char *from = bracket != NULL ? bracket : at != NULL ? at : authority;
+    const char *colon = memchr(from, ':', (gsize)(end - from));
+    gsize digits = colon != NULL ? strspn(colon + 1, "0123456789") : 0;
+    return colon == NULL || colon + 1 + digits == end ||
+           error_set(error, SLIPWAY_ERROR_USAGE,
+                     "the port in the URI of the hypervisor is no number (and a password does not "
+                     "belong there: name a file that has it)");
+}
+
+static gboolean
+check_uri(const char *uri, const char *authority, const char *path, const char *end, GError **error)
 {
     for (const char *c = uri; *c != '\0'; c++)
         if (g_ascii_iscntrl(*c))
             return error_set(error, SLIPWAY_ERROR_USAGE,
                              "the URI of the hypervisor has a control character in it");
-    const char *at = g_strstr_len(authority, path - authority, "@");
-    if (at != NULL && memchr(authority, ':', (gsize)(at - authority)) != NULL)
-        return error_set(error, SLIPWAY_ERROR_USAGE,
-                         "the URI of the hypervisor has a password in it, which everybody on this "
-                         "computer can read; leave it out and name a file that has it");
-    return TRUE;
+    if (!check_password(authority, path, error))
+        return FALSE;
+    if (check_port(authority, path, error))
+        return TRUE;
+    /* To hide what may have been meant for one, the rest of it too. */
+    check_password(authority, end, NULL);
+    return FALSE;
 }
 
 static const struct row *
@@ -168,7 +202,7 @@ hypervisor_uri_split(const char *uri, char **ret_host, char **ret_path, GError *
     const char *path = g_strstr_len(authority, end - authority, "/");
     if (path == NULL)
         path = end;
-    if (!check_uri(uri, authority, path, error))
+    if (!check_uri(uri, authority, path, end, error))
         return FALSE;
 
     g_autofree char *plain = decode(path, end);

@@ -22,6 +22,7 @@ struct origin { /* the same for all marks of a process and its children */
     char owner[OWNER_LENGTH + 1];
     char boot[BOOT_LENGTH + 1];
     char space[SPACE_LENGTH + 1];
+    gboolean certain; /* there is a machine id: no other computer has the same owner */
 };
 
 struct parts {
@@ -61,6 +62,7 @@ here(void)
         /* Copies of one virtual machine have the same id, but hardly the same name too. */
         g_autofree char *owner =
             g_strdup_printf("slipway mark\n%s\n%s", machine, g_get_host_name());
+        origin.certain = *machine != '\0' && !g_str_equal(machine, "uninitialized");
         shorten(owner, origin.owner, OWNER_LENGTH);
         shorten(boot, origin.boot, BOOT_LENGTH);
         shorten(space != NULL ? space : "", origin.space, SPACE_LENGTH);
@@ -156,8 +158,9 @@ mark_look(const char *text)
         return MARK_FOREIGN;
     if (strcmp(parts.owner, origin->owner) != 0)
         return MARK_ELSEWHERE;
+    /* Containers often have no machine id, and the same name on two computers. */
     if (strcmp(parts.boot, origin->boot) != 0)
-        return MARK_LEFT;
+        return origin->certain ? MARK_LEFT : MARK_ELSEWHERE;
     if (strcmp(parts.space, origin->space) != 0)
         return MARK_ELSEWHERE;
     return is_gone(parts.pid, parts.ticks) ? MARK_LEFT : MARK_ALIVE;

@@ -5,7 +5,8 @@
  *
  * OWNER is this computer (of /etc/machine-id and the host name, hashed), PID and START (this boot
  * and namespace of processes, hashed, and clock ticks since the boot) the process.  By it whoever
- * comes later knows whose it is and whether that process still lives.  Any thread. */
+ * comes later knows whose it is and whether that process still lives; on a computer without a
+ * machine id, such as a container, only until it is started anew.  Any thread. */
 #pragma once
 
 #include <glib.h>

@@ -69,7 +69,7 @@ class QemuCase(StoreCase):
         self.disks.append((path, format))
         return path
 
-    def start_qemu(self):
+    def start_qemu(self, name='app01'):
         """Run it with the disks that there are."""
         drives = []
         for number, (path, format) in enumerate(self.disks):
@@ -78,7 +78,7 @@ class QemuCase(StoreCase):
                        '-device', f'virtio-blk-pci,drive=n{number},id=d{number}']
         own = self.dir / 'own.qmp'
         self.qemu = subprocess.Popen(
-            ['setpriv', '--pdeathsig', 'KILL', QEMU, '-accel', 'tcg', '-S', '-m', '64', '-name', 'app01', '-nodefaults',
+            ['setpriv', '--pdeathsig', 'KILL', QEMU, '-accel', 'tcg', '-S', '-m', '64', '-name', name, '-nodefaults',
              '-display', 'none', '-uuid', '0d5f1c1e-9f3c-4a52-8f0e-7f6f1d0c9b11',
              '-qmp', f'unix:{self.qmp},server=on,wait=off', '-qmp', f'unix:{own},server=on,wait=off',
              *drives], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -48,7 +48,8 @@ class ListTest(SetsCase):
         for word in (*(made[:12] for made in self.made), 'web-1', '12.6 MB'):
             self.assertIn(word, text)
         keys = {'id', 'name', 'created', 'host', 'method', 'parent', 'disks', 'tags', 'stats',
-                'archived', 'verified', 'booted'}
+                'archived', 'verified', 'booted', 'name_now', 'identity', 'driver', 'hypervisor',
+                'consistency'}
         self.assertEqual(keys, set(self.sets()[0]))
 
     def test_empty(self):

@@ -119,6 +119,26 @@ class Hosts(StoreCase):
         self.backup('kvm:x', name='m')
         self.assertEqual(len(self.sets()), 1)
 
+    def test_name_that_is_not_remembered(self):
+        """Not taken for a file that is missing."""
+        self.fails(NOT_FOUND, 'backup', 'run', '--dry-run', 'nobody:/DC0/vm/x',
+                   words=['host called nobody', 'host list'])
+        self.file.parent.mkdir(parents=True)
+        self.file.write_text('{', encoding='utf-8')
+        result = self.slipway('backup', 'run', '--dry-run', 'vc1:app01', code=None)
+        self.assertNotEqual(result.code, 0)
+        self.assertIn(str(self.file), result.error)
+
+    def test_password_in_a_uri(self):
+        """It is neither taken nor shown, also where the user's name has an @ of its own."""
+        for uri in (f'vsphere://root:{PASSWORD}@127.0.0.1:9',
+                    f'vsphere://administrator@vsphere.local:{PASSWORD}@127.0.0.1:9',
+                    f'vsphere://root:a/{PASSWORD}@127.0.0.1:9'):
+            self.fails(USAGE, 'host', 'add', 'vc1', uri, '--no-test', words=['password'])
+            self.fails(USAGE, 'backup', 'run', '--dry-run', f'{uri}/a', f'{self.URI}/b',
+                       words=['2 of 2 failed', 'password'])
+        self.assertEqual(self.hosts(), {})
+
     def test_options_of_disks_are_refused(self):
         self.init()
         self.fails(USAGE, 'backup', 'run', 'qemu:///system/x', '--config', '/dev/null',
@@ -126,6 +146,12 @@ class Hosts(StoreCase):
         self.fails(USAGE, 'backup', 'run', 'qemu:///system/x', '/dev/null', words=['/dev/null'])
         self.fails(USAGE, 'restore', 'vm', 'x', 'kvm', '--keep-mac', '--new-mac')
         self.fails(USAGE, 'restore', 'vm', 'x', 'kvm', '--vm', 'y', words=['--in-place'])
+        self.fails(USAGE, 'restore', 'vm', 'x', 'kvm', '--in-place', '--name', 'y', '--yes',
+                   words=['--name', '--in-place'])
+        self.fails(USAGE, 'restore', 'vm', 'x', 'kvm', '--in-place', '--network', 'a', '--yes',
+                   words=['--network'])
+        self.fails(USAGE, 'backup', 'run', 'qemu:///system/x', 'qemu:///system/y', '--name', 'z',
+                   words=['--name'])
 
 
 if __name__ == '__main__':

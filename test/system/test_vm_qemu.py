@@ -116,6 +116,25 @@ class VmQemu(QemuCase):
         self.nothing_left()
         self.assertEqual(self.sets(), [])
 
+    def test_renamed(self):
+        """It is one machine under two names, and its older sets are found by the one it has now."""
+        self.disk()
+        self.start_qemu()
+        self.run_backup()
+        self.stop_qemu('quit')
+        self.qmp.unlink(missing_ok=True)
+        (self.dir / 'own.qmp').unlink(missing_ok=True)
+        self.start_qemu('web01')
+        self.assertEqual(self.run_backup()['set']['name'], 'web01')
+        for name in ('web01', 'web*'):
+            found = self.slipway('backup', 'list', '--name', name).json['sets']
+            self.assertEqual([entry['name'] for entry in found], ['app01', 'web01'])
+            self.assertEqual({entry['name_now'] for entry in found}, {'web01'})
+        found = self.slipway('backup', 'list', '--name', 'app01').json['sets']
+        self.assertEqual([entry['name'] for entry in found], ['app01'])
+        self.assertIn('app01 (now web01)', self.slipway('backup', 'list', text=True).stdout)
+        self.assertEqual(self.slipway('store', 'info').json['machines'], 1)
+
     def test_shown(self):
         self.disk()
         self.start_qemu()

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* URIs of hypervisors.  What is said of libvirt's and QEMU's paths needs their drivers. */
 #include "base/error.h"
+#include "base/secret.h"
 #include "hyper/hypervisor.h"
 
 #include <string.h>
@@ -104,6 +105,14 @@ static void
 test_refused(void)
 {
     refuse("vsphere://root:s3cret@vc/DC0", "has a password in it");
+    refuse("vsphere://administrator@vsphere.local:s3cret@vc/DC0", "has a password in it");
+    refuse("vsphere://root:s3cr@t-s3cret@vc:443/DC0", "has a password in it");
+    refuse("qemu+ssh://root:s3cret@host/system", "has a password in it");
+    refuse("vsphere://root:one/s3cret@vc/DC0", "port");
+    g_autofree char *shown = secret_redact("root:one/s3cret@vc");
+    g_assert_cmpstr(shown, ==, "root:***@vc");
+    refuse("vsphere://vc:44x/DC0", "port");
+    refuse("vsphere://[::1]:x/DC0", "port");
     refuse("vsphere://vc/%zz", "percent-encoded");
     refuse("vsphere://vc/a%00b", "percent-encoded");
     refuse("vsphere://vc/%ff", "not UTF-8");

@@ -465,6 +465,31 @@ test_renamed(void)
     expect_set(world, other, "app01 (2)", "extents");
 }
 
+/* A machine whose files were copied has the id of the first one, and disks with the same keys. */
+static void
+test_copied(void)
+{
+    auto_ptr(world) world = world_new();
+    const char *refs[2] = {world->ref, world_add(world, "app01", 5)};
+    struct machine *first = hypervisor_memory_machine(world->hypervisor, refs[0]),
+                   *copy = hypervisor_memory_machine(world->hypervisor, refs[1]);
+    g_free(copy->id);
+    copy->id = g_strdup(first->id);
+    for (guint n = 0; n < 4; n++) {
+        struct machine_backup_options options = world_options(world, refs[n % 2]);
+        struct machine_backup_report report;
+        g_autoptr(GError) error = NULL;
+        options.copied = TRUE;
+        world_scribble(world, refs[n % 2], n + 1);
+        machine_backup_run(world->store, world->hypervisor, &options, &report, &error);
+        g_assert_no_error(error);
+        g_assert_cmpstr(report.backup.set->name, ==, n % 2 == 0 ? "app01" : "app01 (2)");
+        g_assert_cmpstr(report.backup.set->method, ==, n < 2 ? "full" : "extents");
+        world_assert_is_now(world, refs[n % 2], report.backup.set);
+        machine_backup_report_clear(&report);
+    }
+}
+
 static void
 test_two_of_one_name(void)
 {
@@ -884,6 +909,7 @@ main(int argc, char **argv)
     g_test_add_func("/machine-backup/choice-of-disks", test_choice_of_disks);
     g_test_add_func("/machine-backup/changed-meanwhile", test_changed_meanwhile);
     g_test_add_func("/machine-backup/renamed", test_renamed);
+    g_test_add_func("/machine-backup/copied", test_copied);
     g_test_add_func("/machine-backup/two-of-one-name", test_two_of_one_name);
     g_test_add_func("/machine-backup/names-of-files", test_names_of_files);
     g_test_add_func("/machine-backup/quiesce", test_quiesce);

@@ -485,6 +485,53 @@ test_over_fails(void)
     g_assert_cmpuint(n, >, 2);
 }
 
+/* It stays, and it is told. */
+static void
+test_does_not_start(void)
+{
+    auto_ptr(scene) scene = scene_new(FALSE);
+    struct world *world = scene->world;
+    struct machine_restore_options options = options_of(scene);
+    struct machine_restore_report report;
+    g_autoptr(GError) error = NULL;
+    hypervisor_memory_fault(world->hypervisor, HYPERVISOR_MEMORY_FINISH, 1, TRUE,
+                            SLIPWAY_ERROR_FAILED);
+    options.power_on = TRUE;
+    options.mac = RESTORE_MAC_NEW;
+    machine_restore_new(world->store, scene->set, world->hypervisor, &options, &report, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(report.machine->power, ==, MACHINE_OFF);
+    g_assert_nonnull(strstr(report.words->pdata[report.words->len - 1], "does not start"));
+    g_assert_true(world_has_warning(world, "does not start"));
+    assert_disk(scene, world->hypervisor, report.machine->ref, 0);
+    machine_restore_report_clear(&report);
+    world_assert_clean(world);
+}
+
+/* What is on the disks is right then: nobody is told to restore once more. */
+static void
+test_over_is_not_finished(void)
+{
+    auto_ptr(scene) scene = scene_new(FALSE);
+    struct world *world = scene->world;
+    struct machine_restore_options options = options_of(scene);
+    struct machine_restore_report report;
+    g_autoptr(GError) error = NULL;
+    turn_off(scene);
+    world_scribble(world, world->ref, 1);
+    hypervisor_memory_fault(world->hypervisor, HYPERVISOR_MEMORY_FINISH, 1, FALSE,
+                            SLIPWAY_ERROR_FAILED);
+    options.power_on = TRUE;
+    g_assert_false(machine_restore_over(world->store, scene->set, world->hypervisor, NULL, &options,
+                                        &report, &error));
+    g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_FAILED);
+    g_assert_nonnull(strstr(error->message, "all disks of app01 were written"));
+    g_assert_null(strstr(error->message, "partly"));
+    machine_restore_report_clear(&report);
+    world_assert_clean(world);
+    assert_disk(scene, world->hypervisor, world->ref, 0);
+}
+
 /* ---- On another hypervisor ------------------------------------------------------------------- */
 
 static void
@@ -524,6 +571,8 @@ main(int argc, char **argv)
     g_test_add_func("/machine-restore/over-refused", test_over_refused);
     g_test_add_func("/machine-restore/over-moved", test_over_moved);
     g_test_add_func("/machine-restore/over-fails", test_over_fails);
+    g_test_add_func("/machine-restore/does-not-start", test_does_not_start);
+    g_test_add_func("/machine-restore/over-is-not-finished", test_over_is_not_finished);
     g_test_add_func("/machine-restore/elsewhere", test_elsewhere);
     return g_test_run();
 }
