@@ -6,6 +6,7 @@
 #include "cli/session.h"
 #include "cli/set_print.h"
 #include "cli/text.h"
+#include "hyper/machine_secret.h"
 #include "store/set_screen.h"
 
 #include <string.h>
@@ -68,13 +69,14 @@ print_set(struct ui *ui, const struct set_entry *entry)
 static void
 print_machine(struct ui *ui, const struct set *set)
 {
-    if (ui_json(ui) || g_strcmp0(set->config_type, "machine") != 0 || set->config == NULL)
+    if (g_strcmp0(set->config_type, "machine") != 0 || set->config == NULL)
         return;
     g_autoptr(GError) local = NULL;
     auto_ptr(machine) machine = machine_parse(set->config, strlen(set->config), &local);
-    if (machine != NULL)
+    if (machine != NULL) {
+        machine_secret_register(machine);
         machine_print_brief(ui, machine);
-    else
+    } else
         ui_warning(ui, "the description of the machine cannot be read: %s", local->message);
 }
 

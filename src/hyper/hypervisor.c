@@ -3,6 +3,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "hyper/hypervisor_driver.h"
+#include "hyper/machine_secret.h"
 
 #include <string.h>
 
@@ -123,7 +124,10 @@ hypervisor_describe(struct hypervisor *hypervisor, const char *ref_or_id, GError
 {
     if (!check_ref(hypervisor, ref_or_id, error) || !cancel_check(error))
         return NULL;
-    return hypervisor->class->describe(hypervisor, ref_or_id, error);
+    struct machine *machine = hypervisor->class->describe(hypervisor, ref_or_id, error);
+    if (machine != NULL)
+        machine_secret_register(machine);
+    return machine;
 }
 
 void

@@ -106,7 +106,8 @@ void hypervisor_about_clear(struct hypervisor_about *about);
  * the native description and the firmware.  What cannot be read of a machine (it is just being
  * deleted, no permission) is left out or NULL.  Free with g_ptr_array_unref(). */
 GPtrArray *hypervisor_list(struct hypervisor *hypervisor, GError **error);
-/* One machine, by `ref` or `id`, completely. */
+/* One machine, by `ref` or `id`, completely.  Passwords in its native description are registered as
+ * secrets. */
 struct machine *hypervisor_describe(struct hypervisor *hypervisor, const char *ref_or_id,
                                     GError **error);
 

@@ -14,6 +14,12 @@
 #define KIB64 65536u
 /* More calls than a run makes. */
 #define CALLS_MAX 400u
+/* The call after the next that goes wrong: odd, as every second run is of a machine that is new. */
+#ifdef __SANITIZE_ADDRESS__
+#define STEP 5u
+#else
+#define STEP 1u
+#endif
 /* A task that does not move is given up after so many seconds. */
 #define STALL_S 20u
 
@@ -217,7 +223,7 @@ test_sweep(gconstpointer data)
     expect_nothing_left(&bench, "nothing", "-", 0);
     g_assert_nonnull(bench.change_id);
     guint skip = 0;
-    for (; skip < CALLS_MAX; skip++) {
+    for (; skip < CALLS_MAX; skip += STEP) {
         gboolean ok = skip % 2 == 0 ? run(&bench, ref, sweep->way, sweep->method, skip)
                                     : run_first(&bench, sweep->way, sweep->method, skip);
         g_assert_true(ok || !sweep->succeeds);
@@ -262,7 +268,7 @@ test_overwrite(gconstpointer data)
     vsphere_peer_tell(bench.peer, "machine", "{s:s, s:s}", "vm", bench.machine, "power",
                       "poweredOff");
     guint skip = 0;
-    for (; skip < CALLS_MAX; skip++) {
+    for (; skip < CALLS_MAX; skip += STEP) {
         struct hypervisor *hypervisor;
         g_autoptr(GError) error = NULL;
         g_autofree char *text =
@@ -424,8 +430,7 @@ hang(const char *method, gboolean succeeds, const char *words)
     g_autoptr(GError) error = NULL;
     g_assert_true(open_session(&bench, &hypervisor, &error));
     ((struct vsphere *)hypervisor)->stall_s = 1;
-    vsphere_peer_tell(bench.peer, "rule", "{s:s, s:b, s:b}", "method", method, "task", 1, "hang",
-                      1);
+    vsphere_peer_tell(bench.peer, "rule", "{s:s, s:b}", "method", method, "hang", 1);
     gboolean ok = freeze_and_read(&bench, hypervisor, ref, &error);
     g_assert_true(ok == succeeds);
     if (!ok)

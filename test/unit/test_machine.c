@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/error.h"
-#include "hyper/machine.h"
+#include "base/secret.h"
+#include "hyper/machine_secret.h"
 
 #include <string.h>
 
@@ -274,6 +275,26 @@ test_mac(void)
     }
 }
 
+/* What would be printed of a description has no password of it. */
+static void
+test_secrets(void)
+{
+    auto_ptr(machine) machine = machine_new();
+    machine->native =
+        g_strdup("<graphics type='vnc' passwd='open-sesame'/><graphics passwd=\"q&quot;x\"/>"
+                 "<extraConfig><key>a</key><value>shown</value></extraConfig>"
+                 "<extraConfig><key>RemoteDisplay.vnc.password</key>"
+                 "<value xsi:type=\"xsd:string\">hush-hush</value></extraConfig>"
+                 "<extraConfig><key>b</key><value>shown</value></extraConfig> passwd='");
+    machine_secret_register(machine);
+    g_autofree char *printed = secret_redact(machine->native);
+    g_assert_null(strstr(printed, "open-sesame"));
+    g_assert_null(strstr(printed, "q&quot;x"));
+    g_assert_null(strstr(printed, "hush-hush"));
+    g_assert_nonnull(strstr(printed, "shown"));
+    secret_forget_all();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -285,5 +306,6 @@ main(int argc, char **argv)
     g_test_add_func("/machine/firmware-limit", test_firmware_limit);
     g_test_add_func("/machine/words", test_words);
     g_test_add_func("/machine/mac", test_mac);
+    g_test_add_func("/machine/secrets", test_secrets);
     return g_test_run();
 }
