@@ -20,7 +20,8 @@ struct qemu_agent_peer {
     int listener;
     char *path;
     GThread *thread;
-    int works, quiet; /* atomic */
+    int works, quiet; /* atomic, as is ... */
+    int silent;       /* ... how many commands get no answer */
 };
 
 static void
@@ -30,11 +31,26 @@ say(int fd, const char *text)
         g_test_message("the client of the agent went away");
 }
 
+/* It freezes in silence, does not thaw, and hangs up. */
+static gboolean
+is_silent(struct qemu_agent_peer *agent, int fd, const char *command)
+{
+    if (!g_str_has_prefix(command, "guest-fsfreeze-") || g_atomic_int_get(&agent->silent) == 0)
+        return FALSE;
+    g_atomic_int_add(&agent->silent, -1);
+    if (strcmp(command, "guest-fsfreeze-freeze") == 0)
+        g_atomic_int_set(&agent->quiet, TRUE);
+    shutdown(fd, SHUT_RDWR);
+    return TRUE;
+}
+
 static void
 answer(struct qemu_agent_peer *agent, int fd, const json_t *message)
 {
     const char *command = json_string_value(json_object_get(message, "execute"));
     g_autofree char *text = NULL;
+    if (command == NULL || is_silent(agent, fd, command))
+        return;
     if (g_strcmp0(command, "guest-sync-delimited") == 0) {
         json_int_t id =
             json_integer_value(json_object_get(json_object_get(message, "arguments"), "id"));
@@ -108,6 +124,12 @@ void
 qemu_peer_set_agent(struct qemu_peer *peer, gboolean works)
 {
     g_atomic_int_set(&peer->agent->works, works);
+}
+
+void
+qemu_peer_silence_agent(struct qemu_peer *peer, guint n)
+{
+    g_atomic_int_set(&peer->agent->silent, (int)n);
 }
 
 void

@@ -45,5 +45,7 @@ char *qemu_peer_left(struct qemu_peer *peer);
 
 /* Whether its agent can freeze the guest, and whether the guest is frozen. */
 void qemu_peer_set_agent(struct qemu_peer *peer, gboolean works);
+/* The next `n` times it is told to freeze or thaw it does not answer; freeze it does. */
+void qemu_peer_silence_agent(struct qemu_peer *peer, guint n);
 void qemu_peer_freeze_guest(struct qemu_peer *peer);
 gboolean qemu_peer_is_quiet(struct qemu_peer *peer);

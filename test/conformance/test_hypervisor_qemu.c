@@ -185,13 +185,20 @@ fixture_begin(struct fixture *fixture)
 }
 
 static struct frozen *
-try_freeze(struct fixture *fixture, const char *vd0, const char *sd1, GError **error)
+try_freeze_as(struct fixture *fixture, const char *vd0, const char *sd1,
+              enum freeze_quiesce quiesce, GError **error)
 {
     const struct freeze_disk disks[] = {{"vd0", vd0, QEMU_PEER_SIZE},
                                         {"sd1", sd1, QEMU_PEER_RAW_SIZE}};
     const struct freeze_options options = {
-        .quiesce = FREEZE_NEVER, .disks = disks, .n_disks = 2, .chain = "store1"};
+        .quiesce = quiesce, .disks = disks, .n_disks = 2, .chain = "store1"};
     return hypervisor_freeze(fixture->hypervisor, fixture->machine, &options, error);
+}
+
+static struct frozen *
+try_freeze(struct fixture *fixture, const char *vd0, const char *sd1, GError **error)
+{
+    return try_freeze_as(fixture, vd0, sd1, FREEZE_NEVER, error);
 }
 
 static struct frozen *
@@ -590,6 +597,33 @@ test_quiet_left(void)
     g_assert_false(qemu_peer_is_quiet(fixture.peer));
 }
 
+/* An agent that freezes the guest without a word: it is thawed as soon as it listens. */
+static void
+test_quiet_silent(void)
+{
+    auto_fixture fixture;
+    g_autoptr(GError) error = NULL;
+    if (!fixture_begin(&fixture))
+        return;
+    qemu_peer_silence_agent(fixture.peer, 1);
+    struct frozen *frozen = try_freeze_as(&fixture, NULL, NULL, FREEZE_TRY, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(frozen_consistency(frozen), ==, FROZEN_CRASH);
+    g_assert_null(strstr(frozen_words(frozen), "may still be frozen"));
+    g_assert_false(qemu_peer_is_quiet(fixture.peer));
+    keep(frozen);
+    /* The freeze, and each try to thaw; at the end it does. */
+    qemu_peer_silence_agent(fixture.peer, 1 + 3);
+    frozen = try_freeze_as(&fixture, NULL, NULL, FREEZE_TRY, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(strstr(frozen_words(frozen), "may still be frozen"));
+    g_assert_true(qemu_peer_is_quiet(fixture.peer));
+    keep(frozen);
+    g_assert_false(qemu_peer_is_quiet(fixture.peer));
+    g_autofree char *left = qemu_peer_left(fixture.peer);
+    g_assert_cmpstr(left, ==, NULL);
+}
+
 /* ---- Others ---------------------------------------------------------------------------------- */
 
 static void
@@ -755,6 +789,7 @@ main(int argc, char **argv)
     g_test_add_func("/hypervisor/qemu/own/grown", test_grown);
     g_test_add_func("/hypervisor/qemu/own/bitmaps-go", test_bitmaps_go);
     g_test_add_func("/hypervisor/qemu/own/quiet-left", test_quiet_left);
+    g_test_add_func("/hypervisor/qemu/own/quiet-silent", test_quiet_silent);
     g_test_add_func("/hypervisor/qemu/own/nbd-taken", test_nbd_taken);
     g_test_add_func("/hypervisor/qemu/own/job-taken", test_job_taken);
     g_test_add_func("/hypervisor/qemu/own/frozen-twice", test_frozen_twice);

@@ -82,7 +82,9 @@ class Daemon:
         if self.system:
             (self.folder / 'etc/qemu.conf').write_text(QEMU_CONF)
             (self.folder / 'etc/libvirtd.conf').write_text(
-                'auth_unix_rw = "none"\nunix_sock_dir = "/run/libvirt"\n')
+                'auth_unix_rw = "none"\nunix_sock_dir = "/run/libvirt"\n'
+                # Whoever may talk to it is root.
+                'unix_sock_rw_perms = "0700"\nunix_sock_ro_perms = "0700"\n')
             self.socket = self.folder / 'run/libvirt-sock'
         else:
             (self.folder / 'etc/libvirt').mkdir()

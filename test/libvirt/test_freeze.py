@@ -3,6 +3,7 @@
 """Machines that run are backed up while their guests write, in full and by what changed."""
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -314,6 +315,21 @@ class QuiesceTest(MachineCase):
         asked = self.line.run('cat /tmp/agent-log').split()
         self.assertEqual('guest-fsfreeze-thaw', asked[-1])
 
+    def test_silent(self):
+        """The guest rests, and its agent is gone: a loud warning, which says who can wake it."""
+        self.start()
+        self.wait_for_agent()
+        self.mount()
+        self.line.run('touch /tmp/agent-silent')
+        session = self.open()
+        frozen = session.freeze(self.name, self.wanted(), quiesce=TRY)
+        self.assertEqual('crash-consistent', frozen['consistency'])
+        (warning,) = session.do('warnings')
+        self.assertRegex(warning, 'may still be at rest.*virsh domfsthaw')
+        session.do('release')
+        self.line.run('fsfreeze --unfreeze /mnt')  # it was at rest indeed
+        self.assert_nothing_left()
+
     def test_no_agent(self):
         """Nobody answers."""
         self.start()
@@ -375,6 +391,48 @@ class MixedTest(MachineCase):
         self.disks = {'vda': second, 'vdb': self.disks['vda']}
         self.assert_set_is_disk('vda')
         self.assert_set_is_disk('vdb')
+
+
+class ThreadTest(MachineCase):
+    """Disks with an iothread, whose reading older versions of QEMU do not survive."""
+
+    def check_refused(self):
+        """Before anything was begun; the guest lives, and is backed up while it is off."""
+        version = self.daemon.virsh('version')
+        self.start()
+        session = self.open()
+        if int(re.search(r'Running hypervisor: QEMU (\d+)', version)[1]) >= 9:
+            self.backup(session)
+            self.write('alive', 1)
+            return
+        with self.assertRaises(StepError) as caught:
+            session.freeze(self.name, self.wanted())
+        self.assertEqual('unsupported', caught.exception.code)
+        self.assertRegex(caught.exception.message, 'disk .da has an iothread.*9 or newer')
+        self.assert_nothing_left()
+        self.assertEqual([], self.checkpoints())
+        self.assertEqual('running', self.daemon.virsh('domstate', self.name).strip())
+        self.stop()
+        self.backup(session)
+
+    def redefine(self, xml):
+        """The machine."""
+        uuid = self.daemon.virsh('domuuid', self.name).strip()
+        self.daemon.define(xml.replace(
+            '</name>', f'</name><uuid>{uuid}</uuid><iothreads>1</iothreads>'))
+
+    def test_disk(self):
+        """The disk has it."""
+        self.redefine(self.xml.replace("type='qcow2'/>", "type='qcow2' iothread='1'/>"))
+        self.check_refused()
+
+    def test_controller(self):
+        """Its controller has it."""
+        self.redefine(self.xml.replace("dev='vda' bus='virtio'", "dev='sda' bus='scsi'").replace(
+            '</devices>', "<controller type='scsi' index='0' model='virtio-scsi'>"
+            "<driver iothread='1'/></controller></devices>"))
+        self.disks = {'sda': self.disks.pop('vda')}
+        self.check_refused()
 
 
 class OffTest(MachineCase):

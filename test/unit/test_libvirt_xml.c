@@ -199,6 +199,37 @@ test_identity(void)
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_NOT_FOUND);
 }
 
+/* A thread of its own, several, or the controller's; other controllers' do not count. */
+static void
+test_threads(void)
+{
+    static const char threaded[] =
+        "<domain><name>n</name><devices>"
+        "<disk><driver name='qemu' type='qcow2' iothread='1'/><target dev='vda' bus='virtio'/>"
+        "</disk><disk><driver name='qemu'><iothreads><iothread id='1'/></iothreads></driver>"
+        "<target dev='vdb' bus='virtio'/></disk>"
+        "<disk><driver name='qemu'/><target dev='vdc' bus='virtio'/></disk>"
+        "<disk><target dev='sda' bus='scsi'/><address type='drive' controller='0'/></disk>"
+        "<disk><target dev='sdb' bus='scsi'/><address type='drive' controller='1'/></disk>"
+        "<disk><target dev='sdc' bus='scsi'/></disk>"
+        "<disk><target dev='sdd' bus='sata'/><address type='drive' controller='1'/></disk>"
+        "<controller type='sata' index='0'/><controller type='scsi' index='0'/>"
+        "<controller type='scsi' index='1' model='virtio-scsi'><driver iothread='2'/></controller>"
+        "</devices></domain>";
+    static const struct {
+        const char *disk;
+        gboolean thread;
+    } rows[] = {{"vda", TRUE}, {"vdb", TRUE}, {"vdc", FALSE}, {"sda", FALSE},
+                {"sdb", TRUE}, {"sdc", TRUE}, {"sdd", FALSE}};
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+        auto_ptr(domain_disk) disk = domain_disk_read(threaded, rows[i].disk, &error);
+        g_assert_no_error(error);
+        g_test_message("%s", rows[i].disk);
+        g_assert_cmpint(disk->thread, ==, rows[i].thread);
+    }
+}
+
 /* ---- A new machine --------------------------------------------------------------------------- */
 
 static gboolean
@@ -397,6 +428,7 @@ main(int argc, char **argv)
     g_test_add_func("/libvirt-xml/read-bad", test_read_bad);
     g_test_add_func("/libvirt-xml/other-questions", test_other_questions);
     g_test_add_func("/libvirt-xml/identity", test_identity);
+    g_test_add_func("/libvirt-xml/threads", test_threads);
     g_test_add_func("/libvirt-xml/edit", test_edit);
     g_test_add_func("/libvirt-xml/edit-no-firmware", test_edit_no_firmware);
     g_test_add_func("/libvirt-xml/write", test_write);

@@ -4,37 +4,9 @@
 #include "base/error.h"
 #include "disk/qemu_img.h"
 #include "hyper/libvirt/change_id.h"
-#include "hyper/libvirt/failure.h"
+#include "hyper/libvirt/monitor.h"
 
-#include <jansson.h>
-#include <libvirt/libvirt-qemu.h>
 #include <string.h>
-
-/* `command` is taken over.  What QEMU returns; json_decref() it. */
-static json_t *
-run(virDomainPtr domain, json_t *command, GError **error)
-{
-    const char *machine = virDomainGetName(domain);
-    g_autofree char *name = g_strdup(json_string_value(json_object_get(command, "execute")));
-    char *text = json_dumps(command, JSON_COMPACT);
-    json_decref(command);
-    auto_text answer = NULL;
-    int result =
-        virDomainQemuMonitorCommand(domain, text, &answer, VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT);
-    free(text);
-    if (result < 0)
-        return failure_null(error, "machine %s: QEMU's command %s", machine, name);
-    json_t *json = json_loads(answer, 0, NULL);
-    json_t *value = json_incref(json_object_get(json, "return"));
-    if (value == NULL) {
-        const char *words =
-            json_string_value(json_object_get(json_object_get(json, "error"), "desc"));
-        error_set(error, SLIPWAY_ERROR_FAILED, "machine %s: QEMU's command %s: %s", machine, name,
-                  words != NULL ? words : "no answer");
-    }
-    json_decref(json);
-    return value;
-}
 
 static gboolean
 is_kept(const GPtrArray *keep, const char *name)
@@ -48,10 +20,11 @@ is_kept(const GPtrArray *keep, const char *name)
 static gboolean
 remove_one(virDomainPtr domain, const char *node, const char *bitmap, GError **error)
 {
-    json_t *done = run(domain,
-                       json_pack("{s:s, s:{s:s, s:s}}", "execute", "block-dirty-bitmap-remove",
-                                 "arguments", "node", node, "name", bitmap),
-                       error);
+    json_t *done =
+        monitor_ask(domain,
+                    json_pack("{s:s, s:{s:s, s:s}}", "execute", "block-dirty-bitmap-remove",
+                              "arguments", "node", node, "name", bitmap),
+                    error);
     json_decref(done);
     return done != NULL;
 }
@@ -59,7 +32,8 @@ remove_one(virDomainPtr domain, const char *node, const char *bitmap, GError **e
 gboolean
 bitmap_remove_running(virDomainPtr domain, const char *chain, const GPtrArray *keep, GError **error)
 {
-    json_t *nodes = run(domain, json_pack("{s:s}", "execute", "query-named-block-nodes"), error);
+    json_t *nodes =
+        monitor_ask(domain, json_pack("{s:s}", "execute", "query-named-block-nodes"), error);
     if (nodes == NULL)
         return FALSE;
     gboolean ok = TRUE;
@@ -67,6 +41,9 @@ bitmap_remove_running(virDomainPtr domain, const char *chain, const GPtrArray *k
     json_t *node = NULL, *bitmap = NULL;
     json_array_foreach(nodes, i, node)
     {
+        /* An image below a snapshot: QEMU lets nobody change its bitmaps, and they do no harm. */
+        if (json_is_true(json_object_get(node, "ro")))
+            continue;
         const char *where = json_string_value(json_object_get(node, "node-name"));
         json_t *driver = json_object_get(node, "drv");
         json_array_foreach(json_object_get(node, "dirty-bitmaps"), j, bitmap)

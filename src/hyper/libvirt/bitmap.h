@@ -4,8 +4,8 @@
 
 #include "hyper/libvirt/libvirt.h"
 
-/* Remove from all disks of a running machine the bitmaps of chain `chain` that are not in `keep`
- * (of char *), by QEMU's own interface. */
+/* Remove from all images that a running machine writes the bitmaps of chain `chain` that are not in
+ * `keep` (of char *), by QEMU's own interface. */
 gboolean bitmap_remove_running(virDomainPtr domain, const char *chain, const GPtrArray *keep,
                                GError **error);
 /* Remove the bitmap from an image that nobody uses; one that is not there is fine. */

@@ -96,7 +96,7 @@ write_variables(struct creation *creation, const char *path, GError **error)
         return FALSE;
     creation->nvram = g_strdup(path);
     if (creation->host->own_user && geteuid() == 0 &&
-        chown(path, creation->host->uid, creation->host->gid) != 0)
+        lchown(path, creation->host->uid, creation->host->gid) != 0)
         return error_set_errno(error, errno, "cannot give %s to the user of the machines", path);
     return TRUE;
 }

@@ -49,8 +49,36 @@ read_below(struct domain_disk *disk, const xmlNode *node)
     }
 }
 
+/* <driver iothread="1">, or several of them inside it. */
+static gboolean
+has_thread(const xmlNode *node)
+{
+    g_autofree char *thread = domain_xml_value(node, "driver", "iothread");
+    const xmlNode *driver = xml_child(node, "driver");
+    return thread != NULL || (driver != NULL && xml_child(driver, "iothreads") != NULL);
+}
+
+/* Of a SCSI disk its controller has it; when it is not said which one it is, any may be it. */
+static gboolean
+has_controller_thread(const xmlNode *root, const xmlNode *disk)
+{
+    g_autofree char *bus = domain_xml_value(disk, "target", "bus");
+    g_autofree char *wanted = domain_xml_value(disk, "address", "controller");
+    if (g_strcmp0(bus, "scsi") != 0)
+        return FALSE;
+    for (xmlNode *node = domain_xml_device(root, "controller", NULL); node != NULL;
+         node = domain_xml_device(root, "controller", node)) {
+        g_autofree char *type = xml_attribute(node, "type");
+        g_autofree char *index = xml_attribute(node, "index");
+        if (g_strcmp0(type, "scsi") == 0 && has_thread(node) &&
+            (wanted == NULL || index == NULL || strcmp(wanted, index) == 0))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static struct domain_disk *
-read_node(const xmlNode *node)
+read_node(const xmlNode *root, const xmlNode *node)
 {
     struct domain_disk *disk = g_new0(struct domain_disk, 1);
     disk->below = g_ptr_array_new_with_free_func(g_free);
@@ -67,6 +95,7 @@ read_node(const xmlNode *node)
         disk->volume = xml_attribute(source, "volume");
         disk->identity = identify(source);
     }
+    disk->thread = has_thread(node) || has_controller_thread(root, node);
     read_below(disk, node);
     return disk;
 }
@@ -83,7 +112,7 @@ domain_disk_read(const char *xml, const char *name, GError **error)
          node = domain_xml_device(root, "disk", node)) {
         g_autofree char *target = domain_xml_value(node, "target", "dev");
         if (g_strcmp0(target, name) == 0)
-            return read_node(node);
+            return read_node(root, node);
     }
     return error_null(error, SLIPWAY_ERROR_NOT_FOUND, "the machine has no disk %s", name);
 }

@@ -15,6 +15,7 @@ struct domain_disk {
     char *pool, *volume; /* or both of these */
     /* Of its image: another image has another one.  NULL: it has no source. */
     char *identity;
+    gboolean thread;  /* its requests, or its controller's, are done by an iothread */
     GPtrArray *below; /* of char *: those of the images below it, in a running machine */
 };
 void domain_disk_free(struct domain_disk *disk);

@@ -175,6 +175,7 @@ edit_firmware(struct domain_edit *edit, xmlNode *os, GError **error)
         if (file)
             domain_edit_say(edit, "its firmware %s is not there; it gets QEMU's own BIOS", path);
         domain_edit_drop_children(os, "loader");
+        domain_edit_drop_children(os, "nvram"); /* another machine's, at best */
         return TRUE;
     }
     if (!edit->host->efi)

@@ -44,7 +44,8 @@ static enum slipway_error
 translate(const virError *last)
 {
     if (last->code == VIR_ERR_SYSTEM_ERROR && last->domain == VIR_FROM_RPC) {
-        gboolean permission = strstr(last->message, "Permission denied") != NULL;
+        gboolean permission =
+            last->message != NULL && strstr(last->message, "Permission denied") != NULL;
         return permission ? SLIPWAY_ERROR_DENIED : SLIPWAY_ERROR_NETWORK;
     }
     if (last->code == VIR_ERR_INTERNAL_ERROR && last->domain == VIR_FROM_RPC)
@@ -114,6 +115,15 @@ failure_is_missing(void)
     return last != NULL && translate(last) == SLIPWAY_ERROR_NOT_FOUND;
 }
 
+gboolean
+failure_is_silence(void)
+{
+    const virError *last = virGetLastError();
+    return last != NULL &&
+           (last->code == VIR_ERR_AGENT_UNRESPONSIVE || last->code == VIR_ERR_AGENT_UNSYNCED ||
+            last->code == VIR_ERR_OPERATION_TIMEOUT || translate(last) == SLIPWAY_ERROR_NETWORK);
+}
+
 /* Some of these come from QEMU, and have no code of their own. */
 gboolean
 failure_is_tracking(void)
@@ -121,6 +131,14 @@ failure_is_tracking(void)
     const virError *last = virGetLastError();
     if (last == NULL || last->message == NULL)
         return FALSE;
+    switch (translate(last)) {
+    case SLIPWAY_ERROR_BUSY: /* "... (held by remoteDispatchDomainCheckpointCreateXML)" */
+    case SLIPWAY_ERROR_NETWORK:
+    case SLIPWAY_ERROR_DENIED:
+        return FALSE;
+    default:
+        break;
+    }
     switch (last->code) {
     case VIR_ERR_CHECKPOINT_INCONSISTENT:
     case VIR_ERR_INVALID_DOMAIN_CHECKPOINT:

@@ -18,6 +18,8 @@ char *failure_words(void);
 
 /* Whether the last error says that what was asked about is not there. */
 gboolean failure_is_missing(void);
+/* Whether it says that the guest agent has not answered: what it was asked, it may do yet. */
+gboolean failure_is_silence(void);
 /* Whether it says that checkpoints or bitmaps cannot be used: those that are there are broken, or
  * new ones cannot be made. */
 gboolean failure_is_tracking(void);

@@ -12,9 +12,15 @@
 #include "hyper/libvirt/failure.h"
 #include "hyper/libvirt/freeze.h"
 #include "hyper/libvirt/job_xml.h"
+#include "hyper/libvirt/monitor.h"
 #include "hyper/libvirt/quiesce.h"
 
 #include <string.h>
+
+/* From this version on the NBD server of QEMU gets along with iothreads.  Before, an assertion (of
+ * the fix of CVE-2024-7409, which went into older versions too) ends QEMU, and the guest with it,
+ * when a client goes away. */
+#define THREADS_MAJOR 9u
 
 struct running_disk {
     char *checkpoint;   /* that changes are wanted since; NULL: none */
@@ -62,6 +68,10 @@ thaw(struct frozen *self, GError **error)
 {
     struct running *running = (struct running *)self;
     reconnect(running);
+    /* Those that could not be woken when they should have been.  It was said then. */
+    g_autofree char *rest = running->scratch != NULL ? scratch_rest(running->scratch) : NULL;
+    if (rest != NULL && quiesce_wake(running->domain, NULL))
+        scratch_note_rest(running->scratch, NULL, NULL);
     if (running->job && !backup_job_end(running->domain, running->socket, error))
         return FALSE;
     running->job = FALSE;
@@ -135,12 +145,31 @@ judge_changes(struct running *running, const struct domain_disk *disk,
 }
 
 static gboolean
+check_thread(struct running *running, const struct domain_disk *disk, GError **error)
+{
+    g_autofree char *version = NULL;
+    guint major = 0;
+    if (!disk->thread)
+        return TRUE;
+    if (!monitor_version(running->domain, &major, &version, error))
+        return FALSE;
+    if (major >= THREADS_MAJOR)
+        return TRUE;
+    return error_set(error, SLIPWAY_ERROR_UNSUPPORTED,
+                     "disk %s has an iothread, and QEMU %s would crash when such a disk has been "
+                     "read; take the iothread away from the disk and its controller ('virsh edit "
+                     "%s', then shut the machine down and start it), use QEMU %u or newer, or back "
+                     "it up while it is off",
+                     disk->name, version, running->name, THREADS_MAJOR);
+}
+
+static gboolean
 plan_disk(struct running *running, guint i, guint64 *total, GError **error)
 {
     const struct freeze_disk *wanted = &running->options->disks[i];
     struct running_disk *plan = &running->disks[i];
     auto_ptr(domain_disk) disk = domain_disk_read(running->xml, wanted->name, error);
-    if (disk == NULL)
+    if (disk == NULL || !check_thread(running, disk, error))
         return FALSE;
     struct frozen_disk *frozen = frozen_add_disk(&running->base, wanted->name);
     virDomainBlockInfo info = {0};

@@ -3,6 +3,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "base/progress.h"
 #include "hyper/libvirt/domain_xml.h"
 #include "hyper/libvirt/failure.h"
 #include "hyper/libvirt/nvram.h"
@@ -10,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define QCOW2_MAGIC "QFI\xfb"
 
@@ -98,6 +100,27 @@ inventory_read(struct libvirt *host, virDomainPtr domain, GError **error)
     return g_steal_pointer(&machine);
 }
 
+/* One that is just being removed is none; one that cannot be read is told of, and hides no other;
+ * but a list that is short as its host has gone would look as if the rest were not there. */
+static gboolean
+add_machine(struct libvirt *host, virDomainPtr domain, GPtrArray *list, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    struct machine *machine = inventory_read(host, domain, &failure);
+    if (machine != NULL) {
+        g_ptr_array_add(list, machine);
+        return TRUE;
+    }
+    if (g_error_matches(failure, SLIPWAY_ERROR, SLIPWAY_ERROR_NOT_FOUND))
+        return TRUE;
+    if (g_error_matches(failure, SLIPWAY_ERROR, SLIPWAY_ERROR_NETWORK)) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    progress_warning(host->base.progress, "left out, as it cannot be read: %s", failure->message);
+    return TRUE;
+}
+
 GPtrArray *
 inventory_list(struct hypervisor *self, GError **error)
 {
@@ -109,11 +132,7 @@ inventory_list(struct hypervisor *self, GError **error)
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)machine_free);
     gboolean ok = TRUE;
     for (int i = 0; i < n; i++) {
-        ok = ok && cancel_check(error);
-        /* One that is just being removed is none. */
-        struct machine *machine = ok ? inventory_read(host, domains[i], NULL) : NULL;
-        if (machine != NULL)
-            g_ptr_array_add(list, machine);
+        ok = ok && cancel_check(error) && add_machine(host, domains[i], list, error);
         virDomainFree(domains[i]);
     }
     free(domains);
@@ -121,6 +140,22 @@ inventory_list(struct hypervisor *self, GError **error)
 }
 
 /* ---- All of a machine ------------------------------------------------------------------------ */
+
+/* Whoever may define machines has named it, and may have named something without an end. */
+static gboolean
+check_variables(const char *path, guint64 length, const struct machine *machine, GError **error)
+{
+    struct stat info = {0};
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return error_set(error, SLIPWAY_ERROR_UNSUPPORTED,
+                         "machine %s: what its firmware keeps, %s, is no file", machine->name,
+                         path);
+    if (MAX(length, (guint64)info.st_size) <= MACHINE_FIRMWARE_MAX)
+        return TRUE;
+    return error_set(error, SLIPWAY_ERROR_LIMIT,
+                     "machine %s: what its firmware keeps, %s, has more than %u bytes",
+                     machine->name, path, MACHINE_FIRMWARE_MAX);
+}
 
 /* The variables are a file of this computer; one that was never written is not there. */
 static gboolean
@@ -130,6 +165,8 @@ read_firmware(struct libvirt *host, virDomainPtr domain, struct machine *machine
     g_autofree char *path = host->local ? nvram_find(host, domain, &format) : NULL;
     if (path == NULL)
         return TRUE;
+    if (!check_variables(path, 0, machine, error))
+        return FALSE;
     g_autofree char *data = NULL;
     gsize length = 0;
     g_autoptr(GError) failure = NULL;
@@ -142,10 +179,8 @@ read_firmware(struct libvirt *host, virDomainPtr domain, struct machine *machine
                                                                        : SLIPWAY_ERROR_IO,
             "machine %s: what its firmware keeps: %s", machine->name, failure->message);
     }
-    if (length > MACHINE_FIRMWARE_MAX)
-        return error_set(error, SLIPWAY_ERROR_LIMIT,
-                         "machine %s: what its firmware keeps, %s, has more than %u bytes",
-                         machine->name, path, MACHINE_FIRMWARE_MAX);
+    if (!check_variables(path, length, machine, error))
+        return FALSE;
     gboolean qcow2 = length >= 4 && memcmp(data, QCOW2_MAGIC, 4) == 0;
     machine->firmware_type = g_strdup(qcow2 ? "vars-qcow2" : "vars-raw");
     machine->firmware_data = g_bytes_new_take(g_steal_pointer(&data), length);

@@ -9,6 +9,7 @@
 /* How long an agent may take that has no limit of its own.  libvirt without one waits for ever. */
 #define AGENT_MINUTES 1
 #define WAKE_SECONDS 60
+#define WAKE_TRIES 3
 
 /* NULL: it can be asked. */
 static const char *
@@ -36,8 +37,10 @@ rest(struct quiesce *quiesce, const struct freeze_options *options, GError **err
     if (!scratch_note_rest(quiesce->scratch, uuid, error))
         return FALSE;
     quiesce->asked = TRUE;
-    if (virDomainFSFreeze(domain, NULL, 0, 0) < 0)
+    if (virDomainFSFreeze(domain, NULL, 0, 0) < 0) {
+        quiesce->doubt = failure_is_silence();
         return failure_set(error, "its guest agent did not bring the file systems to rest");
+    }
     quiesce->rest = TRUE;
     return TRUE;
 }
@@ -84,9 +87,15 @@ quiesce_end(struct quiesce *quiesce)
         return;
     quiesce->asked = FALSE;
     g_autoptr(GError) error = NULL;
-    if (!quiesce_wake(quiesce->domain, &error)) {
+    gboolean needed = quiesce->rest || quiesce->doubt;
+    gboolean awake = quiesce_wake(quiesce->domain, &error);
+    for (guint i = 1; !awake && needed && i < WAKE_TRIES; i++) {
+        g_clear_error(&error);
+        awake = quiesce_wake(quiesce->domain, &error);
+    }
+    if (!awake) {
         /* One that never rested may say so. */
-        if (quiesce->rest)
+        if (needed)
             progress_warning(quiesce->progress, "%s", error->message);
         return;
     }

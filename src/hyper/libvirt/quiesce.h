@@ -11,6 +11,7 @@ struct quiesce {
     struct progress *progress;     /* ... */
     gboolean asked; /* the agent was: it has to be told to wake them, whatever it said */
     gboolean rest;  /* they are */
+    gboolean doubt; /* the agent was silent: they may come to rest yet */
     char *words;    /* why they are not; NULL */
 };
 /* `xml`: of the machine as it runs.  FALSE only when it is required, and cannot be.  Call

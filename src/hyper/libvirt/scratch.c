@@ -4,8 +4,9 @@
 #include "base/error.h"
 #include "hyper/mark.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <glib/gstdio.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -14,6 +15,7 @@
 
 #define SOCKET_NAME "nbd.sock"
 #define REST_NAME "at-rest"
+#define REST_MAX 63u
 
 /* Of what is backed up a guest overwrites a small part while that lasts; but when there is no room
  * for it, it suffers itself. */
@@ -37,7 +39,7 @@ hand_over(const struct libvirt *host, const char *path, GError **error)
                          "the machines of %s run as another user (%u), whose disks only root can "
                          "read: run this as root",
                          host->base.label, (unsigned)host->uid);
-    if (chown(path, host->uid, host->gid) != 0)
+    if (lchown(path, host->uid, host->gid) != 0)
         return error_set_errno(error, errno, "cannot give %s to the user of the machines", path);
     return TRUE;
 }
@@ -107,45 +109,86 @@ scratch_check_space(const struct scratch *scratch, guint64 bytes, GError **error
                      scratch->path, has, needs);
 }
 
+/* By its descriptor: QEMU's user owns it, may have put a link in its place by now, and must not be
+ * able to lead root elsewhere. */
+static int
+open_folder(const struct scratch *scratch)
+{
+    return open(scratch->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /* Nothing in it is a directory. */
+static gboolean
+remove_content(DIR *folder, const char *path, GError **error)
+{
+    const struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (unlinkat(dirfd(folder), entry->d_name, 0) != 0 && errno != ENOENT)
+            return error_set_errno(error, errno, "cannot remove %s/%s", path, entry->d_name);
+    }
+    return TRUE;
+}
+
 gboolean
 scratch_remove(const struct scratch *scratch, GError **error)
 {
-    g_autoptr(GDir) folder = g_dir_open(scratch->path, 0, NULL);
-    const char *name = NULL;
-    while (folder != NULL && (name = g_dir_read_name(folder)) != NULL) {
-        g_autofree char *path = g_build_filename(scratch->path, name, NULL);
-        if (g_unlink(path) != 0 && errno != ENOENT)
-            return error_set_errno(error, errno, "cannot remove %s", path);
+    int fd = open_folder(scratch);
+    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    if (folder == NULL) {
+        int number = errno;
+        if (fd >= 0)
+            close(fd);
+        return number == ENOENT || error_set_errno(error, number, "cannot open %s", scratch->path);
     }
-    if (rmdir(scratch->path) != 0 && errno != ENOENT)
+    gboolean ok = remove_content(folder, scratch->path, error);
+    closedir(folder);
+    if (ok && rmdir(scratch->path) != 0 && errno != ENOENT)
         return error_set_errno(error, errno, "cannot remove %s", scratch->path);
-    return TRUE;
+    return ok;
 }
 
 /* ---- File systems at rest -------------------------------------------------------------------- */
 
+static gboolean
+write_rest(int folder, const char *uuid)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(folder, REST_NAME, flags, 0600);
+    if (fd < 0)
+        return FALSE;
+    gboolean ok = write(fd, uuid, strlen(uuid)) == (ssize_t)strlen(uuid);
+    return close(fd) == 0 && ok;
+}
+
 gboolean
 scratch_note_rest(const struct scratch *scratch, const char *uuid, GError **error)
 {
-    g_autofree char *path = g_build_filename(scratch->path, REST_NAME, NULL);
-    if (uuid == NULL)
-        return g_unlink(path) == 0 || errno == ENOENT ||
-               error_set_errno(error, errno, "cannot remove %s", path);
-    g_autoptr(GError) failure = NULL;
-    if (!g_file_set_contents(path, uuid, -1, &failure))
-        return error_set(error, SLIPWAY_ERROR_IO, "%s", failure->message);
-    return TRUE;
+    int folder = open_folder(scratch);
+    gboolean ok = folder >= 0 && (unlinkat(folder, REST_NAME, 0) == 0 || errno == ENOENT) &&
+                  (uuid == NULL || write_rest(folder, uuid));
+    if (!ok)
+        error_set_errno(error, errno, "cannot note in %s that the machine rests", scratch->path);
+    if (folder >= 0)
+        close(folder);
+    return ok;
 }
 
 char *
 scratch_rest(const struct scratch *scratch)
 {
-    g_autofree char *path = g_build_filename(scratch->path, REST_NAME, NULL);
-    g_autofree char *uuid = NULL;
-    if (!g_file_get_contents(path, &uuid, NULL, NULL) || !g_uuid_string_is_valid(uuid))
+    char text[REST_MAX + 1] = "";
+    int folder = open_folder(scratch);
+    if (folder < 0)
         return NULL;
-    return g_steal_pointer(&uuid);
+    /* What is there need not be a file of ours: nothing is waited for. */
+    int fd = openat(folder, REST_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, REST_MAX) : -1;
+    if (fd >= 0)
+        close(fd);
+    close(folder);
+    return n > 0 && g_uuid_string_is_valid(text) ? g_strdup(text) : NULL;
 }
 
 /* ---- Of other runs --------------------------------------------------------------------------- */
@@ -172,10 +215,11 @@ GPtrArray *
 scratch_left(struct libvirt *host)
 {
     GPtrArray *left = g_ptr_array_new_with_free_func((GDestroyNotify)scratch_free);
-    g_autoptr(GDir) folder = g_dir_open(directory(host), 0, NULL);
+    g_autofree char *where = g_canonicalize_filename(directory(host), NULL);
+    g_autoptr(GDir) folder = g_dir_open(where, 0, NULL);
     const char *name = NULL;
     while (folder != NULL && (name = g_dir_read_name(folder)) != NULL) {
-        g_autofree char *path = g_build_filename(directory(host), name, NULL);
+        g_autofree char *path = g_build_filename(where, name, NULL);
         if (mark_look(name) != MARK_LEFT || !is_ours(host, path))
             continue;
         struct scratch *scratch = g_new0(struct scratch, 1);

@@ -278,7 +278,7 @@ quiesce(struct qemu_frozen *frozen, const struct freeze_options *options, GError
     g_autoptr(GError) local = NULL;
     if (options->quiesce == FREEZE_NEVER || frozen->base.consistency == FROZEN_OFF)
         return TRUE;
-    gboolean ok;
+    gboolean ok, doubt = FALSE;
     if (frozen->agent == NULL)
         ok = error_set(&local, SLIPWAY_ERROR_UNSUPPORTED,
                        "no guest agent was named (qmp:///SOCKET?agent=/SOCKET)");
@@ -286,12 +286,14 @@ quiesce(struct qemu_frozen *frozen, const struct freeze_options *options, GError
         ok = error_set(&local, SLIPWAY_ERROR_FAILED, "the machine is paused");
     else
         ok = qemu_session_add_note(frozen->session, note, &local) &&
-             qemu_agent_freeze(frozen->agent, options->quiesce_minutes, &local);
+             qemu_agent_freeze(frozen->agent, options->quiesce_minutes, &doubt, &local);
     if (ok) {
         frozen->base.consistency = FROZEN_QUIESCED;
         return TRUE;
     }
-    qemu_session_remove_note(frozen->session, note, NULL);
+    /* In doubt it stays: what is noted is thawed at the end, or loudly not. */
+    if (!doubt)
+        qemu_session_remove_note(frozen->session, note, NULL);
     if (options->quiesce == FREEZE_REQUIRE) {
         g_propagate_prefixed_error(error, g_steal_pointer(&local),
                                    "cannot bring the guest's file systems to rest: ");

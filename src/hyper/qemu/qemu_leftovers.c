@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define HASH_LENGTH 12
 #define DIRECTORY_SUFFIX "_qmp"
@@ -284,6 +286,14 @@ qemu_leftovers_remove_directory(const char *path, GError **error)
            error_set_errno(error, errno, "cannot remove the directory %s", path);
 }
 
+/* Others may make what they like in a directory of all: a link must not lead to theirs. */
+static gboolean
+is_ours(const char *path)
+{
+    struct stat stat;
+    return lstat(path, &stat) == 0 && S_ISDIR(stat.st_mode) && stat.st_uid == geteuid();
+}
+
 static gboolean
 clean_directories(const char *scratch, GError **error)
 {
@@ -295,7 +305,7 @@ clean_directories(const char *scratch, GError **error)
             continue;
         g_autofree char *mark = g_strndup(name, strlen(name) - strlen(DIRECTORY_SUFFIX));
         g_autofree char *path = g_build_filename(scratch, name, NULL);
-        if (mark_look(mark) == MARK_LEFT)
+        if (mark_look(mark) == MARK_LEFT && is_ours(path))
             ok = qemu_leftovers_remove_directory(path, ok ? error : NULL) && ok;
     }
     return ok;
