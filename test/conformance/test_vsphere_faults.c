@@ -334,7 +334,7 @@ static const struct trouble troubles[] = {
      "\"count\": 4}",
      TRUE, NULL},
     {"remove-task-fails",
-     "{\"method\": \"task RemoveSnapshot_Task\", \"task\": true, \"fault\": "
+     "{\"method\": \"task RemoveSnapshot_Task\", \"fault\": "
      "\"InvalidState\", \"count\": 4}",
      TRUE, NULL},
     {"remove-unavailable", "{\"method\": \"RemoveSnapshot_Task\", \"status\": 503, \"count\": 12}",
@@ -355,7 +355,7 @@ static const struct trouble troubles[] = {
      "\"count\": -1}",
      FALSE, "RestrictedVersion"},
     {"create-fails",
-     "{\"method\": \"task CreateSnapshot_Task\", \"task\": true, \"fault\": "
+     "{\"method\": \"task CreateSnapshot_Task\", \"fault\": "
      "\"SnapshotFault\", \"count\": -1}",
      FALSE, "SnapshotFault"},
     {"read-fails", "{\"method\": \"GET /folder\", \"status\": 500, \"count\": -1}", FALSE, "500"},

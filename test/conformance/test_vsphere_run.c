@@ -284,6 +284,27 @@ test_user_snapshot_tracked(void)
     read_and_thaw(frozen, truth);
 }
 
+/* What is allocated is not asked for where it may not be all: of a disk on a chain. */
+static void
+test_user_snapshot_allocated(void)
+{
+    auto_bench bench;
+    if (!bench_begin(&bench))
+        return;
+    bench_add(&bench, NULL, NULL);
+    bench_open(&bench, HYPERVISOR_TRANSPORT_HTTPS);
+    frozen_free(freeze(&bench, NULL));
+    g_autofree guint8 *truth = look(&bench);
+    struct frozen *frozen = freeze(&bench, NULL);
+    g_assert_cmpint(disk_capabilities(frozen_get_disk(frozen, 0)->disk) & DISK_CAN_EXTENTS, !=, 0);
+    read_and_thaw(frozen, truth);
+    change(&bench, "snapshot", "user's own");
+    frozen = freeze(&bench, NULL);
+    g_assert_nonnull(frozen_get_disk(frozen, 0)->change_id);
+    g_assert_cmpint(disk_capabilities(frozen_get_disk(frozen, 0)->disk) & DISK_CAN_EXTENTS, ==, 0);
+    read_and_thaw(frozen, truth);
+}
+
 /* ---- Others at work -------------------------------------------------------------------------- */
 
 static void
@@ -306,6 +327,27 @@ test_busy(void)
     expect_error(&bench, SLIPWAY_ERROR_BUSY, "this very run");
     frozen_free(frozen);
     frozen_free(freeze(&bench, NULL));
+}
+
+/* Somebody else takes the snapshot away while it is read. */
+static void
+test_taken_away(void)
+{
+    auto_bench bench;
+    g_autoptr(GError) error = NULL;
+    if (!bench_begin(&bench))
+        return;
+    bench_add(&bench, NULL, NULL);
+    bench_open(&bench, HYPERVISOR_TRANSPORT_HTTPS);
+    struct frozen *frozen = freeze(&bench, NULL);
+    json_t *machine = vsphere_peer_machine(bench.peer, VSPHERE_PEER_MACHINE);
+    json_t *snapshot = json_array_get(json_object_get(machine, "snapshots"), 0);
+    change(&bench, "remove", json_string_value(json_object_get(snapshot, "name")));
+    json_decref(machine);
+    g_assert_true(frozen_thaw(frozen, &error));
+    g_assert_no_error(error);
+    frozen_free(frozen);
+    expect_note(&bench, "removed by somebody else");
 }
 
 /* The user stops it while the server still makes the snapshot. */
@@ -405,6 +447,44 @@ test_quiesce_minutes(void)
     g_assert_no_error(error);
     g_assert_cmpint(frozen_consistency(frozen), ==, FROZEN_QUIESCED);
     frozen_free(frozen);
+}
+
+static gboolean
+has_snapshots(struct bench *bench, gsize n)
+{
+    json_t *machine = vsphere_peer_machine(bench->peer, VSPHERE_PEER_MACHINE);
+    gboolean ok = json_array_size(json_object_get(machine, "snapshots")) == n;
+    json_decref(machine);
+    return ok;
+}
+
+/* A guest that comes to rest when it is not waited for any more: of that snapshot nothing stays. */
+static void
+test_late_quiesce(void)
+{
+    auto_bench bench;
+    g_autoptr(GError) error = NULL;
+    if (!bench_begin(&bench))
+        return;
+    bench_add(&bench, NULL, NULL);
+    bench_open(&bench, HYPERVISOR_TRANSPORT_HTTPS);
+    ((struct vsphere *)bench.hypervisor)->stall_s = 1;
+    vsphere_peer_tell(bench.peer, "settings", "{s:b, s:[s]}", "parallel", 1, "task_hang",
+                      "CreateSnapshotEx_Task");
+    vsphere_peer_tell(bench.peer, "rule", "{s:s, s:s, s:i}", "method", "CancelTask", "fault",
+                      "NotSupported", "count", -1);
+    struct frozen *frozen = freeze_with(&bench, FREEZE_TRY, 5, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(frozen_consistency(frozen), ==, FROZEN_CRASH);
+    g_assert_true(has_snapshots(&bench, 1));
+    vsphere_peer_tell(bench.peer, "settings", "{s:[]}", "task_hang");
+    for (guint i = 0; i < 1000 && !has_snapshots(&bench, 2); i++)
+        g_usleep(10 * 1000);
+    g_assert_true(has_snapshots(&bench, 2));
+    g_assert_true(frozen_thaw(frozen, &error));
+    g_assert_no_error(error);
+    frozen_free(frozen);
+    g_assert_true(has_snapshots(&bench, 0));
 }
 
 /* What lies on the datastore would be a backup of noise. */
@@ -532,6 +612,23 @@ test_absurd(void)
     read_and_thaw(frozen, truth);
 }
 
+/* That nothing is allocated is not believed. */
+static void
+test_nothing_allocated(void)
+{
+    auto_bench bench;
+    if (!bench_begin(&bench))
+        return;
+    vsphere_peer_tell(bench.peer, "add", "{s:s, s:[{s:i}]}", "name", VSPHERE_PEER_MACHINE, "disks",
+                      "size", DISK_SIZE);
+    bench_open(&bench, HYPERVISOR_TRANSPORT_HTTPS);
+    g_autofree guint8 *truth = look(&bench);
+    struct frozen *frozen = freeze(&bench, NULL);
+    g_assert_nonnull(frozen_get_disk(frozen, 0)->change_id);
+    g_assert_cmpint(disk_capabilities(frozen_get_disk(frozen, 0)->disk) & DISK_CAN_EXTENTS, ==, 0);
+    read_and_thaw(frozen, truth);
+}
+
 static void
 test_query_fails(void)
 {
@@ -638,6 +735,54 @@ test_auto_no_device(void)
     expect_note(&bench, "disk.EnableUUID");
 }
 
+/* The same, and it cannot be detached at once: it is before the snapshot is removed. */
+static void
+test_auto_stuck(void)
+{
+    auto_bench bench;
+    g_autoptr(GError) error = NULL;
+    if (!bench_begin(&bench))
+        return;
+    bench_add(&bench, NULL, NULL);
+    bench.hypervisor = vsphere_peer_open(bench.peer, HYPERVISOR_TRANSPORT_AUTO, PROXY, &error);
+    g_assert_no_error(error);
+    frozen_free(freeze(&bench, NULL)); /* the tracking has begun */
+    vsphere_peer_tell(bench.peer, "settings", "{s:s}", "attach_links", "");
+    vsphere_peer_tell(bench.peer, "rule", "{s:s, s:i, s:i, s:s}", "method", "ReconfigVM_Task",
+                      "skip", 1, "count", 9, "fault", "InvalidState");
+    g_autofree guint8 *truth = look(&bench);
+    struct frozen *frozen = freeze(&bench, NULL);
+    expect_note(&bench, "is still attached");
+    read_and_thaw(frozen, truth);
+}
+
+/* What is in the way of finding a disk's datacenter is told as what it is. */
+static void
+test_datacenter_faults(void)
+{
+    auto_bench bench;
+    guint met = 0;
+    if (!bench_begin(&bench))
+        return;
+    bench_add(&bench, NULL, NULL);
+    bench_open(&bench, HYPERVISOR_TRANSPORT_HTTPS);
+    frozen_free(freeze(&bench, NULL));
+    for (guint skip = 0; skip < 40; skip++) {
+        g_autoptr(GError) error = NULL;
+        vsphere_peer_tell(bench.peer, "clear", NULL);
+        vsphere_peer_tell(bench.peer, "rule", "{s:s, s:i, s:i, s:s}", "method",
+                          "RetrievePropertiesEx", "skip", skip, "count", 1, "fault", "SystemError");
+        struct frozen *frozen = freeze_with(&bench, FREEZE_NEVER, 0, NULL, &error);
+        frozen_free(frozen);
+        if (error == NULL)
+            continue;
+        met += strstr(error->message, "datacenter") != NULL;
+        if (strstr(error->message, "SystemError") == NULL)
+            g_error("\"%s\" does not tell the fault", error->message);
+    }
+    g_assert_cmpuint(met, >, 0);
+}
+
 /* IDE disks cannot be attached. */
 static void
 test_auto_ide(void)
@@ -738,6 +883,50 @@ test_vddk(void)
     g_setenv("PATH", old, TRUE);
 }
 
+/* A library that hangs does not outlast the user's patience. */
+static const char slow_nbdkit[] =
+    "#!/bin/sh\n"
+    "case \"$*\" in *--dump-plugin*) echo vddk_library_version=8; exit 0 ;; esac\n"
+    "shift 3\n"
+    "exec \"$REAL_NBDKIT\" --foreground --readonly --exit-with-parent \"$1\" \"$2\" "
+    "--filter=delay null 1M rdelay=600\n";
+
+static void
+test_vddk_cancelled(void)
+{
+    auto_bench bench;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *real = g_find_program_in_path("nbdkit");
+    if (real == NULL) {
+        g_test_skip("nbdkit is not installed");
+        return;
+    }
+    if (!bench_begin(&bench))
+        return;
+    bench_add(&bench, NULL, NULL);
+    bench_open(&bench, HYPERVISOR_TRANSPORT_VDDK);
+    ((struct vsphere *)bench.hypervisor)->thumbprint = g_strdup("aa:01020304050607080910111213"
+                                                                "141516171819");
+    put_program(&bench, slow_nbdkit);
+    g_setenv("REAL_NBDKIT", real, TRUE);
+    g_autofree char *old = g_strdup(g_getenv("PATH"));
+    g_autofree char *directory = scratch_path(&bench.scratch, "bin");
+    g_autofree char *path = g_strconcat(directory, ":", old, NULL);
+    g_setenv("PATH", path, TRUE);
+    struct frozen *frozen = freeze(&bench, NULL);
+    g_setenv("PATH", old, TRUE);
+    GThread *thread = g_thread_new("cancel", cancel_soon, NULL);
+    guint8 byte;
+    g_assert_false(disk_read(frozen_get_disk(frozen, 0)->disk, 0, &byte, 1, &error));
+    g_assert_nonnull(error);
+    g_thread_join(thread);
+    g_clear_error(&error);
+    g_assert_true(frozen_thaw(frozen, &error));
+    g_assert_no_error(error);
+    frozen_free(frozen);
+    cancel_heard();
+}
+
 /* ---- In place -------------------------------------------------------------------------------- */
 
 static struct placement *
@@ -814,6 +1003,56 @@ test_overwrite_abandoned(void)
     g_assert_cmpstr(bench.notes.text->str, ==, "");
 }
 
+/* The tracking begins anew by what is done here, not by what this server does when a disk that
+ * could be written is detached: none is attached.  `ended`: in the configuration only, by somebody
+ * else. */
+static void
+check_tracking_anew(gboolean ended)
+{
+    auto_bench bench;
+    g_autoptr(GError) error = NULL;
+    if (!bench_begin(&bench))
+        return;
+    bench_add(&bench, "power", "poweredOff");
+    bench_open(&bench, HYPERVISOR_TRANSPORT_HOTADD);
+    struct frozen *frozen = freeze(&bench, NULL);
+    g_autofree char *change_id = g_strdup(frozen_get_disk(frozen, 0)->change_id);
+    frozen_free(frozen);
+    frozen = freeze(&bench, change_id);
+    g_assert_nonnull(frozen_get_disk(frozen, 0)->changed);
+    frozen_free(frozen);
+    if (ended) {
+        const struct vim_wait wait = {.what = "ending"};
+        struct moref machine;
+        g_autofree char *ref = find_ref(&bench);
+        g_assert_true(moref_parse(ref, &machine));
+        vim_run(((struct vsphere *)bench.hypervisor)->vim, "ReconfigVM_Task", &machine,
+                "<spec><changeTrackingEnabled>false</changeTrackingEnabled></spec>", &wait, NULL,
+                NULL, &error);
+        g_assert_no_error(error);
+        moref_clear(&machine);
+    }
+    vsphere_peer_tell(bench.peer, "rule", "{s:s, s:i, s:s}", "method", "ReconfigVM_Task", "skip",
+                      ended ? 0 : 1, "fault", "InvalidDeviceSpec");
+    g_assert_null(overwrite(&bench, &error));
+    g_assert_nonnull(strstr(error->message, "InvalidDeviceSpec"));
+    frozen = freeze(&bench, change_id);
+    expect_why(frozen, "began anew");
+    frozen_free(frozen);
+}
+
+static void
+test_overwrite_tracking(void)
+{
+    check_tracking_anew(FALSE);
+}
+
+static void
+test_overwrite_tracking_ended(void)
+{
+    check_tracking_anew(TRUE);
+}
+
 static void
 test_overwrite_outside(void)
 {
@@ -835,28 +1074,37 @@ static const struct {
     {"user-snapshots/https", test_user_snapshots_https},
     {"user-snapshots/hot-add", test_user_snapshots_hot_add},
     {"user-snapshots/tracked", test_user_snapshot_tracked},
+    {"user-snapshots/allocated", test_user_snapshot_allocated},
     {"busy", test_busy},
+    {"taken-away", test_taken_away},
     {"cancelled", test_cancelled},
     {"state/template", test_template},
     {"state/suspended", test_suspended},
     {"state/no-tools", test_no_tools},
     {"state/quiesce-minutes", test_quiesce_minutes},
+    {"state/late-quiesce", test_late_quiesce},
     {"state/encrypted", test_encrypted},
     {"state/orphan", test_orphan},
     {"tracking/old-hardware", test_old_hardware},
     {"tracking/refused", test_tracking_refused},
     {"tracking/late-id", test_late_id},
     {"tracking/absurd", test_absurd},
+    {"tracking/nothing-allocated", test_nothing_allocated},
     {"tracking/query-fails", test_query_fails},
     {"transport/auto-outside", test_auto_outside},
     {"transport/hot-add-outside", test_hot_add_outside},
     {"transport/found-by-uuid", test_found_by_uuid},
     {"transport/found-by-swapped-uuid", test_found_by_swapped_uuid},
     {"transport/auto-no-device", test_auto_no_device},
+    {"transport/auto-stuck", test_auto_stuck},
+    {"transport/datacenter-faults", test_datacenter_faults},
     {"transport/auto-ide", test_auto_ide},
     {"transport/vddk", test_vddk},
+    {"transport/vddk-cancelled", test_vddk_cancelled},
     {"overwrite/written", test_overwrite},
     {"overwrite/abandoned", test_overwrite_abandoned},
+    {"overwrite/tracking", test_overwrite_tracking},
+    {"overwrite/tracking-ended", test_overwrite_tracking_ended},
     {"overwrite/outside", test_overwrite_outside},
 };
 

@@ -15,6 +15,10 @@ test_ids(void)
     } rows[] = {
         {"52 de c0 d9-b9/3", "52 de c0 d9-b9/17", TRUE},
         {"52 DE/3", "52 de/4", TRUE},
+        {"52 de/9", "52 de/10", TRUE},
+        {"52 de/3", "52 de/3", TRUE},
+        {"52 de/3", "52 de/2", FALSE},
+        {"52 de/10", "52 de/9", FALSE},
         {"52 de/3", "52 df/4", FALSE},
         {"52 de/3", "52 de 11/4", FALSE},
         {NULL, "52 de/4", FALSE},

@@ -4,6 +4,7 @@
 #include "disk/disk_open.h"
 #include "hyper/vsphere/snapshot.h"
 #include "hyper/vsphere/view_disk.h"
+#include "soap_peer.h"
 
 #include <string.h>
 
@@ -71,6 +72,32 @@ test_limits(void)
     g_string_free(text, TRUE);
 }
 
+static char *
+answer_nothing(const char *method, const char *body G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED)
+{
+    if (strcmp(method, "RetrievePropertiesEx") != 0)
+        return g_strdup("fault:InvalidRequest");
+    return g_strdup("<returnval><objects><obj type=\"VirtualMachine\">vm-1</obj><missingSet>"
+                    "<path>snapshot</path><fault><fault x:type=\"NoPermission\"/>"
+                    "<localizedMessage/></fault></missingSet></objects></returnval>");
+}
+
+/* A snapshot that may not be seen is not one that is gone. */
+static void
+test_not_told(void)
+{
+    struct soap_peer *peer = soap_peer_new(answer_nothing, NULL);
+    struct vsphere vsphere = {.vim = soap_peer_open(peer), .pause_ms = 1, .stall_s = 1};
+    const struct moref machine = {(char *)"VirtualMachine", (char *)"vm-1"};
+    g_autoptr(GError) error = NULL;
+    g_assert_false(snapshot_remove(&vsphere, &machine, "app01", "slipway-1", NULL, &error));
+    g_assert_nonnull(error);
+    g_assert_nonnull(strstr(error->message, "snapshot slipway-1 of app01 is left"));
+    g_assert_nonnull(strstr(error->message, "NoPermission"));
+    vim_close(vsphere.vim);
+    soap_peer_free(peer);
+}
+
 static void
 test_view(void)
 {
@@ -116,6 +143,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vsphere/snapshots/tree", test_tree);
     g_test_add_func("/vsphere/snapshots/limits", test_limits);
+    g_test_add_func("/vsphere/snapshots/not-told", test_not_told);
     g_test_add_func("/vsphere/view-disk", test_view);
     return g_test_run();
 }

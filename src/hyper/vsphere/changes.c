@@ -145,6 +145,16 @@ measure_uuid(const char *id)
     return slash != NULL && slash[1] != '\0' ? (gsize)(slash - id) : 0;
 }
 
+/* Whether the number behind the slash went back, as it does when the disk's files were put back to
+ * an older state together.  Numbers that are none are not judged. */
+static gboolean
+went_back(const char *older, const char *newer)
+{
+    guint64 before, now;
+    return g_ascii_string_to_unsigned(older, 10, 0, G_MAXUINT64, &before, NULL) &&
+           g_ascii_string_to_unsigned(newer, 10, 0, G_MAXUINT64, &now, NULL) && now < before;
+}
+
 char *
 changes_compare_ids(const char *older, const char *newer)
 {
@@ -157,5 +167,7 @@ changes_compare_ids(const char *older, const char *newer)
         return g_strdup("the change id that was kept with the last backup is none");
     if (length != measure_uuid(newer) || g_ascii_strncasecmp(older, newer, length) != 0)
         return g_strdup("the tracking of changes began anew since the last backup");
+    if (went_back(older + length + 1, newer + length + 1))
+        return g_strdup("the disk was put back to a state before the last backup");
     return NULL;
 }

@@ -24,5 +24,6 @@ gboolean changes_query(struct vim *vim, const struct changes_disk *disk, const c
                        struct extent_list **ret, char **ret_words, GError **error);
 
 /* NULL when changes since `older` can be told by a disk whose id is `newer` now; else why not: one
- * of them is missing, or is of another run of the tracking.  Free with g_free(). */
+ * of them is missing, is of another run of the tracking, or the newer one is the older.  Free with
+ * g_free(). */
 char *changes_compare_ids(const char *older, const char *newer);

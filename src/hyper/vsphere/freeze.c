@@ -183,7 +183,8 @@ enable_tracking(struct frozen_vm *vm, struct state *state, GError **error)
     return TRUE;
 }
 
-/* One try, with what a failed one left removed: *ret_words says why it was not quiesced. */
+/* One try, with what a failed one left removed.  A task that was given up may end later, so its
+ * name is looked for again at the end. */
 static gboolean
 try_snapshot(struct frozen_vm *vm, const struct freeze_options *options, gboolean quiesce,
              GError **error)
@@ -198,10 +199,12 @@ try_snapshot(struct frozen_vm *vm, const struct freeze_options *options, gboolea
     if (snapshot_create(vm->vsphere, &wish, &vm->snapshot, error))
         return TRUE;
     g_autoptr(GError) left = NULL;
-    if (snapshot_remove(vm->vsphere, &vm->machine, vm->label, vm->mark, options->progress, &left))
-        g_clear_pointer(&vm->mark, g_free);
-    else
+    if (snapshot_remove(vm->vsphere, &vm->machine, vm->label, vm->mark, options->progress, &left)) {
+        g_free(vm->tried);
+        vm->tried = g_steal_pointer(&vm->mark);
+    } else {
         progress_warning(vm->base.progress, "%s", left->message);
+    }
     return FALSE;
 }
 

@@ -4,20 +4,25 @@
 #include "hyper/vsphere/changes.h"
 #include "hyper/vsphere/frozen_vm.h"
 
-/* What may be skipped; *ret NULL: nothing.  Nothing here is a reason to fail but a lost server. */
+/* What may be skipped; *ret NULL: nothing.  Nothing here is a reason to fail but a lost server.
+ * A server knows it only when the tracking began without snapshots, which cannot be told of a disk
+ * that is one of a chain now: of a linked clone it may be what the clone alone has written.  That
+ * there is nothing at all is hardly ever true, and would make an empty backup when it is not. */
 static gboolean
-find_allocated(struct frozen_vm *vm, const struct changes_disk *query, struct extent_list **ret,
-               GError **error)
+find_allocated(struct frozen_vm *vm, const struct changes_disk *query, const struct device *device,
+               struct extent_list **ret, GError **error)
 {
     g_autofree char *words = NULL;
     auto_ptr(extent_list) list = NULL;
     *ret = NULL;
+    if (device->parent_file != NULL)
+        return TRUE;
     if (!changes_query(vm->vsphere->vim, query, "*", &list, &words, error))
         return FALSE;
     if (list == NULL)
         progress_debug(vm->base.progress, "%s: what is allocated is not known: %s", vm->label,
                        words);
-    else if (extent_list_total(list) < query->size)
+    else if (extent_list_total(list) > 0 && extent_list_total(list) < query->size)
         *ret = g_steal_pointer(&list);
     return TRUE;
 }
@@ -55,7 +60,7 @@ frozen_vm_open_disk(struct frozen_vm *vm, const GPtrArray *devices, const struct
     } else if (!tracked && disk->why_full == NULL) {
         disk->why_full = g_strdup("the server gives no change id for this disk");
     }
-    if (tracked && disk->changed == NULL && !find_allocated(vm, &query, &allocated, error))
+    if (tracked && disk->changed == NULL && !find_allocated(vm, &query, device, &allocated, error))
         return FALSE;
     g_autofree char *label = g_strdup_printf("%s %s", vm->label, wanted->name);
     disk->disk = frozen_vm_transport(vm, devices, device, allocated, label, error);

@@ -42,8 +42,11 @@ open_attached(struct frozen_vm *vm, const GPtrArray *devices, const struct devic
 {
     if (!check_hot_add(vm, devices, device, error))
         return NULL;
+    struct hot_add *left;
     struct hot_add *hot_add = hot_add_attach(vm->vsphere, &vm->self, device->file, device->uuid,
-                                             device->size, FALSE, error);
+                                             device->size, FALSE, &left, error);
+    if (left != NULL)
+        g_ptr_array_add(vm->attached, left);
     if (hot_add == NULL)
         return NULL;
     g_ptr_array_add(vm->attached, hot_add);

@@ -148,8 +148,10 @@ free_hot_add(struct hot_add *hot_add)
 
 struct hot_add *
 hot_add_attach(struct vsphere *vsphere, const struct moref *self, const char *file,
-               const char *uuid, guint64 size, gboolean writable, GError **error)
+               const char *uuid, guint64 size, gboolean writable, struct hot_add **ret_left,
+               GError **error)
 {
+    *ret_left = NULL;
     if (uuid == NULL)
         return error_null(error, SLIPWAY_ERROR_UNSUPPORTED,
                           "the server does not tell the identity of disk %s, by which it is found "
@@ -178,9 +180,12 @@ hot_add_attach(struct vsphere *vsphere, const struct moref *self, const char *fi
     /* It may be under way still, and would be there after it was looked for. */
     if (hot_add->attached)
         patience_settle(vsphere, self);
-    if (!hot_add_detach(hot_add, &left))
+    if (hot_add_detach(hot_add, &left)) {
+        free_hot_add(hot_add);
+    } else {
         g_prefix_error(&failure, "%s; and ", left->message);
-    free_hot_add(hot_add);
+        *ret_left = hot_add;
+    }
     g_propagate_error(error, g_steal_pointer(&failure));
     return NULL;
 }

@@ -19,9 +19,12 @@ gboolean hot_add_find_self(struct vsphere *vsphere, struct moref *ret, GError **
 /* Attach the disk with file `file` and backing `uuid`, wait until the kernel has it, open it.
  * `writable`: as persistent, to restore into.  The device that appears is found by its identity
  * (page 0x83, or the serial number) and its size is checked against `size`.
- * SLIPWAY_ERROR_LIMIT: no free place on a SCSI controller. */
+ * SLIPWAY_ERROR_LIMIT: no free place on a SCSI controller.
+ * After a failure *ret_left is NULL, or what could not be detached again: for hot_add_detach(),
+ * before the snapshot is removed under it, and hot_add_free(). */
 struct hot_add *hot_add_attach(struct vsphere *vsphere, const struct moref *self, const char *file,
-                               const char *uuid, guint64 size, gboolean writable, GError **error);
+                               const char *uuid, guint64 size, gboolean writable,
+                               struct hot_add **ret_left, GError **error);
 struct disk *hot_add_disk(const struct hot_add *hot_add); /* borrowed */
 /* Close the disk and detach it; goes on although the user has cancelled.  May be called again. */
 gboolean hot_add_detach(struct hot_add *hot_add, GError **error);

@@ -196,6 +196,12 @@ vsphere_datacenter(struct vsphere *vsphere, const struct moref *object, char **r
         moref_clear(&host);
     }
     g_autofree char *path = node != NULL ? inventory_tree_path(tree, &node->self) : NULL;
+    const GError *failure = inventory_tree_failure(tree);
+    if (failure != NULL) {
+        g_propagate_error(error, g_error_copy(failure));
+        g_prefix_error(error, "looking for the datacenter of %s %s: ", object->type, object->value);
+        return FALSE;
+    }
     if (path == NULL)
         return error_set(error, SLIPWAY_ERROR_NOT_FOUND,
                          "%s: no datacenter is known that %s %s is in; may the account see it?",

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "hyper/vsphere/inventory_tree.h"
 
+#include "base/error.h"
+
 #include <string.h>
 
 struct inventory_tree {
     struct vim *vim;
     GHashTable *nodes; /* char * "Type:value" -> struct inventory_node *, NULL: not there */
     gboolean full;
+    GError *failure;         /* the first of a look-up; NULL */
     GHashTable *port_groups; /* char * key -> char * name; NULL: not read yet */
 };
 
@@ -41,6 +44,7 @@ inventory_tree_free(struct inventory_tree *tree)
         return;
     g_hash_table_unref(tree->nodes);
     g_clear_pointer(&tree->port_groups, g_hash_table_unref);
+    g_clear_error(&tree->failure);
     g_free(tree);
 }
 
@@ -74,6 +78,29 @@ inventory_tree_fill(struct inventory_tree *tree, GError **error)
     return TRUE;
 }
 
+const GError *
+inventory_tree_failure(const struct inventory_tree *tree)
+{
+    return tree->failure;
+}
+
+/* What is not there or may not be seen is remembered; what failed may be there the next time. */
+static void
+note_missing(struct inventory_tree *tree, char *key, GError *failure)
+{
+    if (g_error_matches(failure, SLIPWAY_ERROR, SLIPWAY_ERROR_NOT_FOUND) ||
+        g_error_matches(failure, SLIPWAY_ERROR, SLIPWAY_ERROR_DENIED)) {
+        g_hash_table_insert(tree->nodes, key, NULL);
+        g_error_free(failure);
+        return;
+    }
+    g_free(key);
+    if (tree->failure == NULL)
+        tree->failure = failure;
+    else
+        g_error_free(failure);
+}
+
 const struct inventory_node *
 inventory_tree_get(struct inventory_tree *tree, const struct moref *moref)
 {
@@ -86,9 +113,10 @@ inventory_tree_get(struct inventory_tree *tree, const struct moref *moref)
         g_free(key);
         return node;
     }
-    auto_ptr(vim_object) object = vim_get(tree->vim, moref, paths, NULL);
+    GError *failure = NULL;
+    auto_ptr(vim_object) object = vim_get(tree->vim, moref, paths, &failure);
     if (object == NULL) {
-        g_hash_table_insert(tree->nodes, key, NULL);
+        note_missing(tree, key, failure);
         return NULL;
     }
     g_free(key);

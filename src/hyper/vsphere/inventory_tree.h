@@ -29,9 +29,13 @@ void inventory_tree_add(struct inventory_tree *tree, const struct vim_object *ob
 /* Read all of it at once. */
 gboolean inventory_tree_fill(struct inventory_tree *tree, GError **error);
 
-/* NULL for what is not there or may not be seen, and without an error. */
+/* NULL for what is not there or may not be seen, and without an error; also when the server could
+ * not be asked: inventory_tree_failure(). */
 const struct inventory_node *inventory_tree_get(struct inventory_tree *tree,
                                                 const struct moref *moref);
+/* Why an object could not be looked up, of the first that could not, so that what is missing is not
+ * taken for what is not there; NULL; borrowed. */
+const GError *inventory_tree_failure(const struct inventory_tree *tree);
 /* The next one above (not itself) of that type or one that extends it; NULL. */
 const struct inventory_node *inventory_tree_above(struct inventory_tree *tree,
                                                   const struct moref *moref, const char *type);

@@ -51,9 +51,11 @@ set_tracking(struct overwrite *overwrite, gboolean enabled, GError **error)
 }
 
 /* What is configured comes into force with the next snapshot: without one in between, ending and
- * beginning would be as if nothing had happened, and so would what is written. */
+ * beginning would be as if nothing had happened, and so would what is written.  That holds, too, of
+ * a machine for which somebody else, or a run that was killed, has ended it in the configuration
+ * only; but one that is not tracked may be of a kind that can have no snapshot. */
 static gboolean
-end_tracking(struct overwrite *overwrite, GError **error)
+end_tracking(struct overwrite *overwrite, gboolean tracked, GError **error)
 {
     g_autofree char *mark = mark_new();
     struct moref snapshot = {0};
@@ -61,11 +63,16 @@ end_tracking(struct overwrite *overwrite, GError **error)
                                  .label = overwrite->label,
                                  .name = mark,
                                  .progress = overwrite->base.progress};
-    if (!set_tracking(overwrite, FALSE, error))
+    if (tracked && !set_tracking(overwrite, FALSE, error))
         return FALSE;
     g_autoptr(GError) failure = NULL, left = NULL;
     gboolean ok = snapshot_create(overwrite->vsphere, &wish, &snapshot, &failure);
     moref_clear(&snapshot);
+    if (!ok && !tracked && !g_error_matches(failure, SLIPWAY_ERROR, SLIPWAY_ERROR_CANCELLED)) {
+        progress_debug(overwrite->base.progress, "%s: %s", overwrite->label, failure->message);
+        g_clear_error(&failure);
+        ok = TRUE;
+    }
     if (!snapshot_remove(overwrite->vsphere, &overwrite->machine, overwrite->label, mark,
                          overwrite->base.progress, &left)) {
         if (ok)
@@ -280,15 +287,18 @@ open_disks(struct overwrite *overwrite, const char *const *names, gboolean track
     if (chosen == NULL)
         return FALSE;
     overwrite->untracked = tracked; /* from here on, whatever comes of it */
-    if (tracked && !end_tracking(overwrite, error))
+    if (!end_tracking(overwrite, tracked, error))
         return FALSE;
     for (guint i = 0; i < chosen->len; i++) {
         const char *name = g_ptr_array_index(chosen, i);
         const struct device *device = find_disk(devices, name);
         if (!cancel_check(error))
             return FALSE;
+        struct hot_add *left;
         struct hot_add *hot_add = hot_add_attach(overwrite->vsphere, &overwrite->self, device->file,
-                                                 device->uuid, device->size, TRUE, error);
+                                                 device->uuid, device->size, TRUE, &left, error);
+        if (left != NULL)
+            g_ptr_array_add(overwrite->attached, left);
         if (hot_add == NULL) {
             g_prefix_error(error, "disk %s of %s: ", name, overwrite->label);
             return FALSE;

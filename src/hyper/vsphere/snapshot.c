@@ -59,6 +59,22 @@ snapshot_list(const xmlNode *property)
     return list;
 }
 
+/* What may not be read, or cannot just now, is not what is not there. */
+static gboolean
+check_told(const struct vim_object *object, GError **error)
+{
+    const xmlNode *content = xml_child(vim_returned(object->answer), "objects");
+    const xmlNode *missing = xml_child(content, "missingSet");
+    if (missing == NULL)
+        return TRUE;
+    const xmlNode *fault = xml_child(xml_child(missing, "fault"), "fault");
+    g_autofree char *type = fault != NULL ? vim_type_of(fault) : NULL;
+    return error_set(error, SLIPWAY_ERROR_FAILED,
+                     "the server does not tell the snapshots of %s %s (%s); may the account read "
+                     "them?",
+                     object->self.type, object->self.value, type != NULL ? type : "without a word");
+}
+
 gboolean
 snapshot_find(struct vsphere *vsphere, const struct moref *machine, const char *name,
               struct snapshot **ret, GError **error)
@@ -66,7 +82,7 @@ snapshot_find(struct vsphere *vsphere, const struct moref *machine, const char *
     static const char *const paths[] = {"snapshot", NULL};
     *ret = NULL;
     auto_ptr(vim_object) object = vim_get(vsphere->vim, machine, paths, error);
-    if (object == NULL)
+    if (object == NULL || !check_told(object, error))
         return FALSE;
     g_autoptr(GPtrArray) list = snapshot_list(vim_property(object, "snapshot"));
     for (guint i = 0; i < list->len && *ret == NULL; i++) {

@@ -21,17 +21,39 @@ detach(struct frozen_vm *vm, GError **error)
     return TRUE;
 }
 
+/* Looked at once, before it is removed: without it what was read may be of several moments. */
+static void
+check_snapshot(struct frozen_vm *vm)
+{
+    struct snapshot *found = NULL;
+    if (vm->snapshot.value == NULL || vm->mark == NULL || vm->looked)
+        return;
+    vm->looked = TRUE;
+    if (snapshot_find(vm->vsphere, &vm->machine, vm->mark, &found, NULL) && found == NULL)
+        progress_warning(vm->base.progress,
+                         "snapshot %s of %s was removed by somebody else while its disks were "
+                         "read: what was read may be of several moments; do not rely on this "
+                         "backup, and make another",
+                         vm->mark, vm->label);
+    snapshot_free(found);
+}
+
 static gboolean
 thaw(struct frozen *self, GError **error)
 {
     struct frozen_vm *vm = (struct frozen_vm *)self;
     g_ptr_array_set_size(vm->servers, 0);
+    check_snapshot(vm);
     if (!detach(vm, error))
         return FALSE;
     if (vm->mark != NULL &&
         !snapshot_remove(vm->vsphere, &vm->machine, vm->label, vm->mark, vm->base.progress, error))
         return FALSE;
     g_clear_pointer(&vm->mark, g_free);
+    if (vm->tried != NULL &&
+        !snapshot_remove(vm->vsphere, &vm->machine, vm->label, vm->tried, vm->base.progress, error))
+        return FALSE;
+    g_clear_pointer(&vm->tried, g_free);
     return TRUE;
 }
 
@@ -57,6 +79,7 @@ free_frozen(struct frozen *self)
     g_free(vm->ref);
     g_free(vm->label);
     g_free(vm->mark);
+    g_free(vm->tried);
     g_free(vm->datacenter);
     g_free(vm->no_hot_add);
     g_free(vm);

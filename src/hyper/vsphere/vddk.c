@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "hyper/vsphere/vddk.h"
 
+#include "base/cancel.h"
 #include "base/error.h"
 #include "disk/disk_open.h"
 
@@ -11,19 +12,26 @@
 #include <openssl/pem.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define START_MS 60000u /* the library logs in to the server meanwhile */
 #define POLL_MS 50u
 #define END_MS 10000u
+#define WATCH_MS 200u
 #define WORDS_MAX 2000u
 
 struct vddk {
     char *directory; /* ours alone: socket, password, words */
     char *socket, *password_file, *log;
-    GPid pid; /* 0: none runs */
     struct disk *disk;
+    GThread *watcher;
+    GMutex lock; /* of what follows */
+    GCond wake;
+    gboolean ends;
+    GPid pid; /* 0: none runs */
 };
 
 static gboolean
@@ -199,12 +207,52 @@ read_words(const struct vddk *vddk)
     return g_strdelimit(tail, "\n\r", ' ');
 }
 
+/* With the lock held. */
 static gboolean
-has_ended(struct vddk *vddk)
+look_for_end(struct vddk *vddk)
 {
     if (vddk->pid != 0 && waitpid(vddk->pid, NULL, WNOHANG) == vddk->pid)
         vddk->pid = 0;
     return vddk->pid == 0;
+}
+
+static gboolean
+has_ended(struct vddk *vddk)
+{
+    g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&vddk->lock);
+    return look_for_end(vddk);
+}
+
+/* With the lock held. */
+static void
+end(struct vddk *vddk)
+{
+    if (look_for_end(vddk))
+        return;
+    kill(vddk->pid, SIGTERM);
+    for (guint waited = 0; waited < END_MS && !look_for_end(vddk); waited += POLL_MS)
+        g_usleep(POLL_MS * 1000);
+    if (look_for_end(vddk))
+        return;
+    kill(vddk->pid, SIGKILL);
+    while (waitpid(vddk->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    vddk->pid = 0;
+}
+
+/* The library may hang for ever when a host does not answer, and whoever reads through it with it:
+ * a cancel ends the program, and so the reading. */
+static gpointer
+watch(gpointer data)
+{
+    struct vddk *vddk = data;
+    g_mutex_lock(&vddk->lock);
+    while (!vddk->ends && !cancel_requested())
+        g_cond_wait_until(&vddk->wake, &vddk->lock, g_get_monotonic_time() + WATCH_MS * 1000);
+    if (!vddk->ends)
+        end(vddk);
+    g_mutex_unlock(&vddk->lock);
+    return NULL;
 }
 
 static gboolean
@@ -219,22 +267,39 @@ launch(struct vddk *vddk, char **argv, GError **error)
     close(fd);
     if (!ok)
         return error_set(error, SLIPWAY_ERROR_FAILED, "cannot start nbdkit: %s", failure->message);
+    vddk->watcher = g_thread_new("vddk", watch, vddk);
     return TRUE;
 }
 
-/* Its socket is there when it can be used; the password was read by then. */
+/* The socket's name is there a moment before anybody listens. */
+static gboolean
+listens(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (g_strlcpy(address.sun_path, path, sizeof address.sun_path) >= sizeof address.sun_path)
+        return FALSE;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    gboolean ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* When it can be used, the password was read. */
 static gboolean
 wait_for_socket(struct vddk *vddk, GError **error)
 {
     for (guint waited = 0; waited < START_MS; waited += POLL_MS) {
-        if (g_file_test(vddk->socket, G_FILE_TEST_EXISTS)) {
+        if (listens(vddk->socket)) {
             g_unlink(vddk->password_file);
             return TRUE;
         }
-        if (has_ended(vddk))
+        if (has_ended(vddk) || !cancel_check(NULL))
             break;
         g_usleep(POLL_MS * 1000);
     }
+    if (!cancel_check(error))
+        return FALSE;
     g_autofree char *words = read_words(vddk);
     return error_set(error, SLIPWAY_ERROR_FAILED,
                      "nbdkit's vddk plugin does not serve the disk: %s", words);
@@ -247,6 +312,8 @@ open_disk(struct vddk *vddk, const struct vddk_wish *wish, GError **error)
     g_autofree char *uri = g_strdup_printf("nbd+unix:///?socket=%s", escaped);
     g_autoptr(GError) failure = NULL;
     vddk->disk = disk_nbd_open(uri, FALSE, &failure);
+    if (vddk->disk == NULL && !cancel_check(error))
+        return FALSE;
     if (vddk->disk == NULL) {
         g_autofree char *words = read_words(vddk);
         return error_set(error, (enum slipway_error)failure->code, "%s (nbdkit: %s)",
@@ -280,6 +347,8 @@ vddk_open(struct vsphere *vsphere, const struct vddk_wish *wish, GError **error)
     if (thumbprint == NULL)
         return NULL;
     auto_ptr(vddk) vddk = g_new0(struct vddk, 1);
+    g_mutex_init(&vddk->lock);
+    g_cond_init(&vddk->wake);
     if (!prepare(vddk, vsphere, error))
         return NULL;
     g_autoptr(GPtrArray) argv = make_arguments(vddk, vsphere, wish, program, library, thumbprint);
@@ -296,18 +365,13 @@ vddk_disk(const struct vddk *vddk)
 }
 
 static void
-end(struct vddk *vddk)
+end_watcher(struct vddk *vddk)
 {
-    if (has_ended(vddk))
-        return;
-    kill(vddk->pid, SIGTERM);
-    for (guint waited = 0; waited < END_MS && !has_ended(vddk); waited += POLL_MS)
-        g_usleep(POLL_MS * 1000);
-    if (has_ended(vddk))
-        return;
-    kill(vddk->pid, SIGKILL);
-    while (waitpid(vddk->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    g_mutex_lock(&vddk->lock);
+    vddk->ends = TRUE;
+    g_cond_broadcast(&vddk->wake);
+    g_mutex_unlock(&vddk->lock);
+    g_clear_pointer(&vddk->watcher, g_thread_join);
 }
 
 void
@@ -316,7 +380,10 @@ vddk_free(struct vddk *vddk)
     if (vddk == NULL)
         return;
     disk_close(vddk->disk);
+    end_watcher(vddk);
+    g_mutex_lock(&vddk->lock);
     end(vddk);
+    g_mutex_unlock(&vddk->lock);
     if (vddk->directory != NULL) {
         g_unlink(vddk->socket);
         g_unlink(vddk->password_file);
@@ -327,5 +394,7 @@ vddk_free(struct vddk *vddk)
     g_free(vddk->socket);
     g_free(vddk->password_file);
     g_free(vddk->log);
+    g_mutex_clear(&vddk->lock);
+    g_cond_clear(&vddk->wake);
     g_free(vddk);
 }
