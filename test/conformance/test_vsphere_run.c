@@ -458,6 +458,38 @@ has_snapshots(struct bench *bench, gsize n)
     return ok;
 }
 
+/* A removal that takes many times as long as what is called a standstill, through a session that
+ * expires and a connection that drops: as long as it moves it is waited for, also after a cancel.
+ */
+static void
+test_slow_removal(void)
+{
+    auto_bench bench;
+    g_autoptr(GError) error = NULL;
+    if (!bench_begin(&bench))
+        return;
+    bench_add(&bench, NULL, NULL);
+    bench_open(&bench, HYPERVISOR_TRANSPORT_HTTPS);
+    struct frozen *frozen = freeze(&bench, NULL);
+    ((struct vsphere *)bench.hypervisor)->stall_s = 1;
+    vsphere_peer_tell(bench.peer, "settings", "{s:{s:i}}", "task_times", "RemoveSnapshot_Task", 6);
+    vsphere_peer_tell(bench.peer, "rule", "{s:s, s:i, s:b}", "method", "WaitForUpdatesEx", "skip",
+                      2, "expire", 1);
+    vsphere_peer_tell(bench.peer, "rule", "{s:s, s:i, s:s}", "method", "WaitForUpdatesEx", "skip",
+                      3, "drop", "after");
+    cancel_request();
+    gboolean ok = frozen_thaw(frozen, &error);
+    cancel_heard();
+    g_assert_no_error(error);
+    g_assert_true(ok);
+    g_assert_true(has_snapshots(&bench, 0));
+    frozen_free(frozen);
+    json_t *state = vsphere_peer_ask(bench.peer, "state", NULL);
+    json_t *counts = json_object_get(state, "counts");
+    g_assert_cmpint(json_integer_value(json_object_get(counts, "RemoveSnapshot_Task")), ==, 1);
+    json_decref(state);
+}
+
 /* A guest that comes to rest when it is not waited for any more: of that snapshot nothing stays. */
 static void
 test_late_quiesce(void)
@@ -1083,6 +1115,7 @@ static const struct {
     {"state/no-tools", test_no_tools},
     {"state/quiesce-minutes", test_quiesce_minutes},
     {"state/late-quiesce", test_late_quiesce},
+    {"state/slow-removal", test_slow_removal},
     {"state/encrypted", test_encrypted},
     {"state/orphan", test_orphan},
     {"tracking/old-hardware", test_old_hardware},
