@@ -59,7 +59,7 @@ answer_all(gpointer data)
             have += (gsize)n;
         }
         if (number == 2)
-            g_assert_nonnull(strstr(line, "\"execute\":\"two\",\"id\":2,\"arguments\":{\"x\":5}}"));
+            g_assert_nonnull(strstr(line, "\"execute\":\"two\",\"arguments\":{\"x\":5},\"id\":2}"));
         have = 0;
         g_autofree char *answer =
             number == 3
