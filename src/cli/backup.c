@@ -17,7 +17,7 @@ static const struct verb *const verbs[] = {
 
 const struct noun noun_backup = {
     "backup",
-    "back up disks, and list, verify and delete backup sets",
+    "back up virtual machines and disks, and list, verify and delete sets",
     "A backup set is one machine at one point in time: its disks and its configuration. Every set "
     "is "
     "a full one, whatever was read for it, and any set can be deleted.\n\n"

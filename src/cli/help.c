@@ -86,7 +86,8 @@ append_program(GString *out, gsize width)
 {
     text_wrap(out,
               "Usage: slipway NOUN VERB [options]\n\nSlipway builds installation ISOs and offline "
-              "bundles of ESXi from software depots, offline bundles and VIBs.",
+              "bundles of ESXi from software depots, offline bundles and VIBs; and it backs up "
+              "virtual machines and disks into a store, restores them, and serves what is in it.",
               0, width);
     g_string_append(out, "\nNouns:\n");
     for (const struct noun *const *noun = command_nouns(); *noun != NULL; noun++) {
@@ -101,6 +102,10 @@ append_program(GString *out, gsize width)
                          "  slipway profile new mine --clone ESXi-8.0U3-24022510-standard\n"
                          "  slipway profile add mine net-driver.vib --lower-acceptance\n"
                          "  slipway profile export mine -o mine.iso\n"
+                         "or\n"
+                         "  slipway host add vc1 vsphere://vcenter.example --user NAME\n"
+                         "  slipway backup run vc1:/DC0/vm/prod/\n"
+                         "  slipway restore vm app01 vc1 --new-mac\n"
                          "\n`slipway NOUN --help` and `slipway NOUN VERB --help` tell more; so do "
                          "the manual pages.\n");
 }

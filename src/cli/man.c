@@ -275,14 +275,17 @@ static char *
 program_page(void)
 {
     GString *out = g_string_new(NULL);
-    append_header(out, "slipway", "build installation ISOs and offline bundles of ESXi");
+    append_header(out, "slipway", "build installation media of ESXi, back up virtual machines");
     g_string_append(out, ".Sh SYNOPSIS\n.Nm\n.Ar noun\n.Ar verb\n.Op Ar argument ...\n"
                          ".Op Ar options\n.Nm\n.Cm help\n.Op Ar noun Op Ar verb\n"
                          ".Nm\n.Fl \\-version\n"
                          ".Sh DESCRIPTION\n.Nm\n");
     append_paragraphs(out,
                       "reads software depots, offline bundles and VIBs, keeps image profiles, and "
-                      "writes installation ISOs and offline bundles of ESXi from them.\n\n"
+                      "writes installation ISOs and offline bundles of ESXi from them. It backs up "
+                      "virtual machines of vSphere, libvirt and QEMU, and disks, into a store that "
+                      "keeps equal data once; restores them; and serves backed-up disks as they "
+                      "are.\n\n"
                       "What is connected and which profiles are one's own stays in the workspace "
                       "between two commands. The nouns are:");
     append_nouns(out);

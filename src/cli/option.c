@@ -38,8 +38,8 @@ static const struct option rows[OPTION_N] = {
     [OPTION_INSECURE] = {"insecure", 0, OPTION_FLAG, NULL, COMPLETE_NONE, NULL,
                          "do not check the certificates of servers"},
     [OPTION_USER] = {"user", 0, OPTION_TEXT, "NAME", COMPLETE_NONE, NULL,
-                     "user name for the depots that are named, else for those that were "
-                     "connected with it (default: ~/.netrc)"},
+                     "user name for the hypervisor or the depots that are named, else for depots "
+                     "that were connected with it (default: what is remembered, ~/.netrc)"},
     [OPTION_PASSWORD_FILE] = {"password-file", 0, OPTION_TEXT, "FILE", COMPLETE_FILE, NULL,
                               "first line of FILE is the password for the servers; - is standard "
                               "input (default: SLIPWAY_PASSWORD)"},
