@@ -165,10 +165,3 @@ mark_look(const char *text)
         return MARK_ELSEWHERE;
     return is_gone(parts.pid, parts.ticks) ? MARK_LEFT : MARK_ALIVE;
 }
-
-gboolean
-mark_is_mine(const char *text)
-{
-    struct parts parts;
-    return parse(text, &parts) && parts.pid == (guint64)getpid() && mark_look(text) == MARK_ALIVE;
-}

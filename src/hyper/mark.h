@@ -23,5 +23,3 @@ enum mark_state {
 /* A new mark of this process; each is another.  Free with g_free(). */
 char *mark_new(void);
 enum mark_state mark_look(const char *text);
-/* TRUE when this very process made it. */
-gboolean mark_is_mine(const char *text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* wildcard.h: names with * (any characters) and ? (one character), which mean nothing else: a
- * bracket is a bracket.  Texts are UTF-8.  Time is at most the product of both lengths.  Pure. */
+ * bracket is a bracket.  Texts are UTF-8.  Pure. */
 #pragma once
 
 #include <glib.h>
