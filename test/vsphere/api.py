@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The vSphere API through pyVmomi, a client that shares nothing with Slipway or the simulator."""
 import base64
+import contextlib
 import http.client
 import ssl
 import urllib.parse
@@ -98,8 +99,8 @@ class Api:
         return self.request(method, '/folder/' + urllib.parse.quote(path) + '?' +
                             urllib.parse.urlencode(query), body, auth, **headers)
 
-    def request(self, method, path, body=None, auth='cookie', **headers):
-        """Any request over HTTP: status, headers, body."""
+    def send(self, method, path, body=None, auth='cookie', **headers):
+        """Sends any request over HTTP, and waits for nothing: the connection, to be closed."""
         headers = {name.replace('_', '-'): value for name, value in headers.items()}
         if auth == 'cookie':
             headers['Cookie'] = self.cookie
@@ -109,12 +110,14 @@ class Api:
         if self.sim.tls:
             connection = http.client.HTTPSConnection('127.0.0.1', self.sim.port, timeout=60,
                                                      context=ssl._create_unverified_context())
-        try:
-            connection.request(method, path, body, headers)
+        connection.request(method, path, body, headers)
+        return connection
+
+    def request(self, method, path, body=None, auth='cookie', **headers):
+        """Any request over HTTP: status, headers, body."""
+        with contextlib.closing(self.send(method, path, body, auth, **headers)) as connection:
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
 
 
 def disks_of(config):

@@ -408,7 +408,8 @@ func state(w *world, _ []byte) (interface{}, error) {
 	}
 	return facts{
 		"machines": machines, "attached": attached, "snapshots": snapshots, "sessions": sessions,
-		"rest_sessions": len(w.rest), "leases": leases, "tasks": tasks, "counts": w.counts,
+		"rest_sessions": len(w.rest), "leases": leases, "tasks": tasks, "calls": w.calls,
+		"counts": w.counts,
 		"served": w.served, "received": w.received, "panics": append([]string{}, w.panics...), "logins": w.logins,
 		"rules": append([]*rule{}, w.rules...), "settings": w.settings,
 	}, nil

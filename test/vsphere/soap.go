@@ -71,6 +71,8 @@ func (w *world) serveSDK(rw http.ResponseWriter, r *http.Request) {
 func (w *world) answer(rw http.ResponseWriter, c *call, text []byte) {
 	w.Lock()
 	w.counts[c.name]++
+	w.calls++
+	defer w.with(func() { w.calls-- })
 	c.session = w.sessionOf(c.request)
 	matched := w.match(c.name)
 	if matched != nil && matched.Expire {

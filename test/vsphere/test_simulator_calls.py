@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The simulator: tasks, calls that go wrong on demand, and files over HTTP."""
+import contextlib
 import http.client
 import os
 import pathlib
@@ -138,15 +139,17 @@ class RuleTest(Case):
         self.assertIn('503', str(caught.exception))
         self.api.instance.CurrentTime()
 
-    def test_dropped(self):
-        call = ('<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>'
+    def snapshot_call(self):
+        return ('<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>'
                 '<CreateSnapshot_Task xmlns="urn:vim25">'
                 f'<_this type="VirtualMachine">{self.vm._moId}</_this><name>n</name>'
                 '<memory>false</memory><quiesce>false</quiesce></CreateSnapshot_Task></e:Body></e:Envelope>').encode()
+
+    def test_dropped(self):
         for when, made in (('before', 0), ('after', 1)):
             self.control.rule('CreateSnapshot_Task', drop=when)
             with self.assertRaises(OSError):
-                self.api.request('POST', '/sdk', call)
+                self.api.request('POST', '/sdk', self.snapshot_call())
             self.until(lambda: not made or self.control.state()['snapshots'])
             self.assertEqual(len(self.control.state()['snapshots']), made)
 
@@ -155,6 +158,15 @@ class RuleTest(Case):
         before = time.monotonic()
         self.api.instance.CurrentTime()
         self.assertGreater(time.monotonic() - before, 0.25)
+
+    def test_caller_gone(self):
+        """A call whose caller hangs up is under way until it is done; then it is counted no more."""
+        self.control.rule('CreateSnapshot_Task', delay=60)
+        with contextlib.closing(self.api.send('POST', '/sdk', self.snapshot_call())):
+            self.until(lambda: self.control.state()['calls'] == 1)
+            self.assertEqual(self.control.state()['snapshots'], [])
+        self.until(lambda: self.control.state()['calls'] == 0)
+        self.until(lambda: self.control.state()['snapshots'])
 
     def test_bad_rules(self):
         with self.assertRaises(vsphere.ControlError):

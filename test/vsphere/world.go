@@ -35,6 +35,7 @@ type world struct {
 	leases   map[types.ManagedObjectReference]*lease
 	rules    []*rule
 	counts   map[string]int
+	calls    int   // of the API, that are being answered
 	served   int64 // bytes out of /folder
 	received int64 // bytes into /folder and leases
 	panics   []string
