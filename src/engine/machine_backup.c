@@ -11,6 +11,7 @@
 #define SUFFIX_MAX 12u
 
 struct run {
+    struct store *store;
     struct hypervisor *hypervisor;
     const struct machine_backup_options *options;
     struct machine_backup_report *report;
@@ -138,7 +139,7 @@ add_report_disk(struct run *run, const struct frozen_disk *frozen, const char *c
 static gboolean
 freeze(struct run *run, const struct set_entry *parent, GError **error)
 {
-    auto_ptr(machine_past) past = machine_past_new(parent, run->options->full);
+    auto_ptr(machine_past) past = machine_past_new(run->store, parent, run->options->full);
     g_autofree struct freeze_disk *disks = g_new0(struct freeze_disk, run->disks->len);
     g_autofree const char **whys = g_new0(const char *, run->disks->len);
     for (guint i = 0; i < run->disks->len; i++)
@@ -347,7 +348,8 @@ machine_backup_run(struct store *store, struct hypervisor *hypervisor,
                    const struct machine_backup_options *options,
                    struct machine_backup_report *report, GError **error)
 {
-    struct run run = {.hypervisor = hypervisor, .options = options, .report = report};
+    struct run run = {
+        .store = store, .hypervisor = hypervisor, .options = options, .report = report};
     g_autoptr(GError) local = NULL;
     *report = (struct machine_backup_report){.disks = NULL};
     begin(&run, store);

@@ -87,15 +87,27 @@ struct machine_past {
     struct machine *machine; /* as it was then; NULL: not known */
 };
 
+/* NULL: it has none, or none that can be read. */
+static struct machine *
+read_machine(struct store *store, const struct set *listed)
+{
+    if (g_strcmp0(listed->config_type, "machine") != 0)
+        return NULL;
+    struct set_entry *entry = store_sets_read(store, &listed->id, NULL);
+    const char *config = entry != NULL ? entry->set->config : NULL;
+    struct machine *machine = config != NULL ? machine_parse(config, strlen(config), NULL) : NULL;
+    set_entry_free(entry);
+    return machine;
+}
+
 struct machine_past *
-machine_past_new(const struct set_entry *parent, gboolean full)
+machine_past_new(struct store *store, const struct set_entry *parent, gboolean full)
 {
     struct machine_past *past = g_new0(struct machine_past, 1);
-    const struct set *set = parent != NULL ? parent->set : NULL;
     past->parent = parent;
     past->full = full;
-    if (set != NULL && set->config != NULL && g_strcmp0(set->config_type, "machine") == 0)
-        past->machine = machine_parse(set->config, strlen(set->config), NULL);
+    if (parent != NULL && !full)
+        past->machine = read_machine(store, parent->set);
     return past;
 }
 
@@ -113,8 +125,7 @@ machine_past_free(struct machine_past *past)
 static gboolean
 is_same_disk(const struct machine_past *past, const struct machine_disk *disk)
 {
-    const struct machine_disk *old =
-        past->machine != NULL ? machine_find_disk(past->machine, disk->name) : NULL;
+    const struct machine_disk *old = machine_find_disk(past->machine, disk->name);
     if (old == NULL || g_strcmp0(old->key, disk->key) != 0)
         return FALSE;
     return disk->key != NULL || g_strcmp0(old->path, disk->path) == 0;
@@ -127,6 +138,8 @@ why_not(const struct machine_past *past, const struct machine_disk *disk,
     const struct set_flags *flags = &past->parent->flags;
     if (old == NULL)
         return "the set before does not have this disk";
+    if (past->machine == NULL)
+        return "it cannot be read what disks the set before is of";
     if (!is_same_disk(past, disk))
         return "another disk had this name when the set before was made";
     if (flags->verified != 0 && !flags->verified_good)

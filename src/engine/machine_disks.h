@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* machine_disks.h: which disks of a machine are backed up, and from which change id on.  Pure. */
+/* machine_disks.h: which disks of a machine are backed up, and from which change id on. */
 #pragma once
 
 #include "hyper/hypervisor.h"
@@ -15,8 +15,10 @@ GPtrArray *machine_disks_choose(const struct machine *machine, const char *const
 /* What the set before says of the disks. */
 struct machine_past;
 
-/* `parent` (NULL: there is none, or with `full` it is not to be used) must outlive it. */
-struct machine_past *machine_past_new(const struct set_entry *parent, gboolean full);
+/* `parent` (NULL: there is none, or with `full` it is not to be used) must outlive it.  What
+ * `store` does not give of it, or no longer, leads to disks that are read in full. */
+struct machine_past *machine_past_new(struct store *store, const struct set_entry *parent,
+                                      gboolean full);
 void machine_past_free(struct machine_past *past);
 AUTO_PTR_DEFINE(machine_past, machine_past_free)
 

@@ -60,6 +60,7 @@ parse_set(struct check *check, const char *name, const char *label, GBytes *obje
     if (!g_str_equal(set_id_format(&set->id, id), name + strlen("sets/")))
         return error_set(error, SLIPWAY_ERROR_CORRUPT, "%s: the document is that of set %s", label,
                          id);
+    g_clear_pointer(&set->config, g_free); /* all sets of a store have many of them */
     g_ptr_array_add(check->sets, g_steal_pointer(&set));
     return TRUE;
 }

@@ -41,7 +41,7 @@ fits(const guint8 *text, gsize length)
 {
     guint depth = 0, values = 1;
     gboolean inside = FALSE;
-    for (gsize i = 0; i < length; i++) {
+    for (gsize i = 0; i < length && text[i] != '\0'; i++) {
         if (inside && text[i] == '\\')
             i++;
         else if (text[i] == '"')

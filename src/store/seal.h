@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* seal.h: the envelope of every small object of a store.
  *
- * 48 bytes of header, the payload (JSON; ciphertext in an encrypted store), and a SHA-256 of all
- * that, so that one wrong bit is found also without the key (doc/format/store.md, "Sealed
- * objects").  Pure; any thread. */
+ * 48 bytes of header, the payload (JSON, after which a zero byte and more may come; ciphertext in
+ * an encrypted store), and a SHA-256 of all that, so that one wrong bit is found also without the
+ * key (doc/format/store.md, "Sealed objects").  Pure; any thread. */
 #pragma once
 
 #include "store/store_key.h"

@@ -51,6 +51,7 @@ struct set *
 set_new_blank(void)
 {
     struct set *set = g_new0(struct set, 1);
+    set->refs = 1;
     set->disks = g_ptr_array_new_with_free_func(free_disk);
     set->tags = g_ptr_array_new_with_free_func(g_free);
     return set;
@@ -67,10 +68,17 @@ set_new(void)
     return set;
 }
 
+struct set *
+set_ref(struct set *set)
+{
+    g_atomic_int_inc(&set->refs);
+    return set;
+}
+
 void
 set_free(struct set *set)
 {
-    if (set == NULL)
+    if (set == NULL || !g_atomic_int_dec_and_test(&set->refs))
         return;
     g_free(set->name);
     g_free(set->identity);
@@ -128,19 +136,61 @@ set_flags_clear(struct set_flags *flags)
     *flags = (struct set_flags){0};
 }
 
+/* ---- The object ------------------------------------------------------------------------------ */
+
+static gboolean
+check_config(const char *config, gsize length, GError **error)
+{
+    return (length <= SET_CONFIG_MAX && g_utf8_validate(config, length, NULL)) ||
+           error_set(error, SLIPWAY_ERROR_CORRUPT,
+                     "the configuration in the backup set is out of its limits");
+}
+
 GBytes *
 set_seal(const struct set *set, const struct store_key *key, GError **error)
 {
     json_t *json = set_to_json(set);
+    gsize length = set->config != NULL ? strlen(set->config) : 0;
     /* What cannot be read back must not be written: a text that is no UTF-8, a name too long. */
     auto_ptr(set) again = set_from_json(json, error);
-    char *text = again != NULL ? json_dumps(json, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
-    GBytes *object = text != NULL ? seal_close(SEAL_SET, key, text, strlen(text), error) : NULL;
+    gboolean ok =
+        again != NULL && (set->config == NULL || check_config(set->config, length, error));
+    char *text = ok ? json_dumps(json, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    if (text != NULL)
+        g_byte_array_append(payload, (const guint8 *)text, (guint)strlen(text));
+    if (text != NULL && set->config != NULL) {
+        g_byte_array_append(payload, (const guint8 *)"", 1);
+        g_byte_array_append(payload, (const guint8 *)set->config, (guint)length);
+    }
+    GBytes *object =
+        text != NULL ? seal_close(SEAL_SET, key, payload->data, payload->len, error) : NULL;
     free(text);
     json_decref(json);
     if (object == NULL)
         g_prefix_error(error, "cannot keep the backup of %s: ", set->name);
     return object;
+}
+
+static struct set *
+parse(const char *text, gsize length, GError **error)
+{
+    const char *end = memchr(text, '\0', length);
+    gsize document = end != NULL ? (gsize)(end - text) : length;
+    json_error_t where;
+    json_t *json = json_loadb(text, document, JSON_REJECT_DUPLICATES, &where);
+    if (json == NULL)
+        return error_null(error, SLIPWAY_ERROR_CORRUPT, "this is no JSON: %s", where.text);
+    auto_ptr(set) set = set_from_json(json, error);
+    json_decref(json);
+    if (set == NULL || end == NULL)
+        return g_steal_pointer(&set);
+    if (set->config != NULL)
+        return error_null(error, SLIPWAY_ERROR_CORRUPT, "the backup set has two configurations");
+    if (!check_config(end + 1, length - document - 1, error))
+        return NULL;
+    set->config = g_strndup(end + 1, length - document - 1);
+    return g_steal_pointer(&set);
 }
 
 struct set *
@@ -149,13 +199,9 @@ set_open(GBytes *object, const char *label, const struct store_key *key, GError 
     g_autoptr(GBytes) payload = seal_open(SEAL_SET, key, label, object, error);
     if (payload == NULL)
         return NULL;
-    json_error_t where;
-    json_t *json = json_loadb(g_bytes_get_data(payload, NULL), g_bytes_get_size(payload),
-                              JSON_REJECT_DUPLICATES, &where);
-    if (json == NULL)
-        return error_null(error, SLIPWAY_ERROR_CORRUPT, "%s is no JSON: %s", label, where.text);
-    struct set *set = set_from_json(json, error);
-    json_decref(json);
+    gsize length;
+    const char *text = g_bytes_get_data(payload, &length);
+    struct set *set = parse(text, length, error);
     if (set == NULL)
         g_prefix_error(error, "%s: ", label);
     return set;

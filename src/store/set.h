@@ -2,7 +2,9 @@
 /* set.h: a backup set: one point in time of one machine (doc/format/store.md, "Sets").
  *
  * The document of a set never changes and is written last: a set that is listed is complete.  What
- * may change about it (archived, when it was verified) lies in its flags.  Values; one thread. */
+ * may change about it (archived, when it was verified) lies in its flags.  Values; one thread, but
+ * a set that nobody changes any more may be read, and its references be taken and given back, by
+ * several. */
 #pragma once
 
 #include "base/auto_ptr.h"
@@ -51,6 +53,7 @@ struct set_stats {
 };
 
 struct set {
+    gint refs;
     struct set_id id;
     char *name;     /* of the machine */
     char *identity; /* of the machine of a hypervisor, whatever it is called; NULL: the name is */
@@ -61,7 +64,7 @@ struct set {
     GPtrArray *disks;  /* of struct set_disk * */
     GPtrArray *tags;   /* of char * */
     char *config_type; /* "json", "xml", "vmx", ... NULL without a configuration */
-    char *config;      /* the document kept with it, UTF-8; NULL */
+    char *config;      /* the document kept with it, UTF-8; NULL, also in store_sets_list() */
     char *method;      /* "full", "scan" (everything read), "extents" (tracked changes) */
     /* Of a machine of a hypervisor; each may be NULL. */
     char *driver;      /* "vsphere" */
@@ -84,7 +87,8 @@ struct set_flags {
 
 struct set *set_new(void);       /* with a new random id */
 struct set *set_new_blank(void); /* with an id of zeros, to be filled in */
-void set_free(struct set *set);
+struct set *set_ref(struct set *set);
+void set_free(struct set *set); /* gives one reference back */
 AUTO_PTR_DEFINE(set, set_free)
 /* Whether both are of one machine: of one identity, or without any and of one name. */
 gboolean set_same_machine(const struct set *left, const struct set *right);
@@ -92,11 +96,12 @@ struct set_disk *set_find_disk(const struct set *set, const char *name);
 /* The same, or NULL with SLIPWAY_ERROR_NOT_FOUND, which lists the disks that there are. */
 struct set_disk *set_need_disk(const struct set *set, const char *name, GError **error);
 
-/* The document; unknown members are ignored on reading, a counter of the stats that is missing is
- * 0. Names are not empty, those of disks differ, and all texts are UTF-8.  json_decref() it. */
+/* The document, without `config`; unknown members are ignored on reading, a counter of the stats
+ * that is missing is 0. Names are not empty, those of disks differ, and all texts are UTF-8.
+ * json_decref() it. */
 json_t *set_to_json(const struct set *set);
-/* SLIPWAY_ERROR_CORRUPT names the member that is missing or out of its limits;
- * SLIPWAY_ERROR_UNSUPPORTED: a newer version. */
+/* With a `config` where an older slipway wrote one into the document.  SLIPWAY_ERROR_CORRUPT names
+ * the member that is missing or out of its limits; SLIPWAY_ERROR_UNSUPPORTED: a newer version. */
 struct set *set_from_json(const json_t *json, GError **error);
 
 /* Longer words are cut. */

@@ -84,7 +84,6 @@ set_to_json(const struct set *set)
     put_text(json, "method", set->method);
     put_number(json, "created", (guint64)set->created);
     put_text(json, "config_type", set->config_type);
-    put_text(json, "config", set->config);
     if (set->has_parent)
         put_text(json, "parent", set_id_format(&set->parent, id));
     for (guint i = 0; i < set->disks->len; i++)

@@ -6,6 +6,7 @@
 #include "store/object_parity.h"
 #include "store/retention.h"
 #include "store/seal.h"
+#include "store/set_shelf.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct store {
     struct repo *repo;
     struct store_key *key;
     struct store_config config;
+    struct set_shelf *shelf;
 };
 
 static const struct {
@@ -145,6 +147,7 @@ make(struct repo *repo, struct store_key *key)
     struct store *store = g_new0(struct store, 1);
     store->repo = repo;
     store->key = key;
+    store->shelf = set_shelf_new();
     return store;
 }
 
@@ -268,6 +271,7 @@ store_close(struct store *store)
 {
     if (store == NULL)
         return;
+    set_shelf_free(store->shelf);
     store_key_free(store->key);
     repo_close(store->repo);
     g_free(store);
@@ -295,6 +299,12 @@ const char *
 store_label(const struct store *store)
 {
     return repo_label(store->repo);
+}
+
+struct set_shelf *
+store_shelf(const struct store *store)
+{
+    return store->shelf;
 }
 
 gboolean

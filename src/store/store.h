@@ -32,6 +32,7 @@ struct store_config {
 };
 
 struct store;
+struct set_shelf;
 
 /* Before the first key slot of a new store is added: see that there is none, and remove what an
  * attempt that was interrupted left.  Fails as store_init(). */
@@ -61,6 +62,7 @@ struct repo *store_repo(const struct store *store);
 const struct store_key *store_key_of(const struct store *store); /* NULL: not encrypted */
 const struct store_config *store_config(const struct store *store);
 const char *store_label(const struct store *store);
+struct set_shelf *store_shelf(const struct store *store); /* of store_sets.h */
 
 /* Change parity, codec, level or retention for what is written from now on. */
 gboolean store_set_config(struct store *store, const struct store_config *config, GError **error);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "store/object_parity.h"
 #include "store/set_screen.h"
+#include "store/set_shelf.h"
 
 #include <string.h>
 
@@ -60,32 +61,46 @@ read_flags(struct store *store, const struct set_id *id, struct set_flags *ret, 
     return ok;
 }
 
-/* With `flags` FALSE there is no object of flags. */
-static struct set_entry *
-read_entry(struct store *store, const struct set_id *id, gboolean flags, GError **error)
+static struct set *
+read_set(struct store *store, const struct set_id *id, GError **error)
 {
     g_autofree char *name = object_name("sets", id);
     g_autofree char *label = g_strdup_printf("%s: %s", store_label(store), name);
     g_autoptr(GBytes) object = repo_read_all(store_repo(store), name, SET_OBJECT_MAX, error);
     auto_ptr(set) set = object != NULL ? set_open(object, label, store_key_of(store), error) : NULL;
-    if (set == NULL)
-        return NULL;
-    if (memcmp(&set->id, id, sizeof *id) != 0)
+    if (set != NULL && memcmp(&set->id, id, sizeof *id) != 0)
         return error_null(error, SLIPWAY_ERROR_CORRUPT,
                           "%s: the document is that of another set; restore the object's name",
                           label);
+    return g_steal_pointer(&set);
+}
+
+/* Takes the set over.  With `flagged` FALSE there is no object of flags. */
+static struct set_entry *
+make_entry(struct store *store, struct set *set, gboolean flagged, GError **error)
+{
     struct set_entry *entry = g_new0(struct set_entry, 1);
-    entry->set = g_steal_pointer(&set);
-    if (!flags || read_flags(store, id, &entry->flags, error))
+    entry->set = set;
+    if (!flagged || read_flags(store, &set->id, &entry->flags, error))
         return entry;
     set_entry_free(entry);
     return NULL;
 }
 
+static struct set_entry *
+list_entry(struct store *store, const struct set_id *id, gboolean flagged, GError **error)
+{
+    struct set *set = set_shelf_get(store_shelf(store), id);
+    if (set == NULL && (set = read_set(store, id, error)) != NULL)
+        set_shelf_put(store_shelf(store), set);
+    return set != NULL ? make_entry(store, set, flagged, error) : NULL;
+}
+
 struct set_entry *
 store_sets_read(struct store *store, const struct set_id *id, GError **error)
 {
-    return read_entry(store, id, TRUE, error);
+    struct set *set = read_set(store, id, error);
+    return set != NULL ? make_entry(store, set, TRUE, error) : NULL;
 }
 
 static gboolean
@@ -129,14 +144,17 @@ store_sets_list(struct store *store, GPtrArray **ret_damaged, GError **error)
         return NULL;
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)set_entry_free);
     g_autoptr(GPtrArray) damaged = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GHashTable) ids = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint i = 0; i < objects->len; i++) {
         const struct repo_entry *object = objects->pdata[i];
+        char *text = object->name + strlen("sets/");
         struct set_id id;
         if (!parse_object(object->name, &id))
             continue;
+        g_hash_table_add(ids, text);
         g_autoptr(GError) local = NULL;
-        gboolean flags = g_hash_table_contains(flagged, object->name + strlen("sets/"));
-        struct set_entry *entry = read_entry(store, &id, flags, &local);
+        struct set_entry *entry =
+            list_entry(store, &id, g_hash_table_contains(flagged, text), &local);
         if (entry != NULL) {
             g_ptr_array_add(list, entry);
         } else if (ret_damaged != NULL &&
@@ -148,6 +166,7 @@ store_sets_list(struct store *store, GPtrArray **ret_damaged, GError **error)
         }
     }
     g_ptr_array_sort(list, compare_age);
+    set_shelf_keep(store_shelf(store), ids);
     if (ret_damaged != NULL)
         *ret_damaged = g_steal_pointer(&damaged);
     return g_steal_pointer(&list);
@@ -187,19 +206,6 @@ parse_moment(const char *text, gint64 *ret)
         }
     }
     return FALSE;
-}
-
-static struct set_entry *
-steal(GPtrArray *list, guint index)
-{
-    g_ptr_array_set_free_func(list, NULL);
-    struct set_entry *entry = list->pdata[index];
-    for (guint i = 0; i < list->len; i++) {
-        if (i != index)
-            set_entry_free(list->pdata[i]);
-    }
-    g_ptr_array_set_size(list, 0);
-    return entry;
 }
 
 const struct set_entry *
@@ -293,7 +299,7 @@ store_sets_find(struct store *store, const char *text, GError **error)
         return error_null(error, SLIPWAY_ERROR_USAGE,
                           "several sets have an id that begins with %s; give more digits", text);
     if (found >= 0)
-        return steal(list, (guint)found);
+        return store_sets_read(store, &((struct set_entry *)list->pdata[found])->set->id, error);
     g_autofree char *names = names_of(list);
     return error_null(error, SLIPWAY_ERROR_NOT_FOUND,
                       "no backup set %s in %s; machines with sets: %s (`slipway backup list` shows "

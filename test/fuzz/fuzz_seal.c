@@ -13,11 +13,16 @@
 #define HEADER 48u
 #define DIGEST 32u
 
+/* Whatever it is the payload of. */
 static void
-check_set(const json_t *json)
+check_set(GBytes *payload)
 {
     g_autoptr(GError) error = NULL;
-    auto_ptr(set) set = set_from_json(json, &error);
+    gsize size = 0;
+    const void *data = g_bytes_get_data(payload, &size);
+    g_autoptr(GBytes) sealed = seal_close(SEAL_SET, NULL, data, size, &error);
+    g_assert_no_error(error);
+    auto_ptr(set) set = set_open(sealed, "input", NULL, &error);
     fuzz_check_pointer(set, error);
     if (set == NULL)
         return;
@@ -31,6 +36,7 @@ check_set(const json_t *json)
     g_assert_no_error(error);
     json_t *one = set_to_json(set), *two = set_to_json(again);
     g_assert_true(json_equal(one, two));
+    g_assert_cmpstr(set->config, ==, again->config);
     json_decref(one);
     json_decref(two);
 }
@@ -68,10 +74,10 @@ static void
 check_payload(GBytes *payload)
 {
     check_screen(payload);
+    check_set(payload);
     gsize size = 0;
     const char *text = g_bytes_get_data(payload, &size);
     json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
-    check_set(json);
     check_flags(json);
     json_decref(json);
 }

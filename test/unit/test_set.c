@@ -249,7 +249,12 @@ test_not_sealed(void)
     set = full_set();
     g_free(set->config);
     set->config = g_strnfill(SET_CONFIG_MAX + 1, 'x');
-    expect_not_sealed(set, "\"config\"");
+    expect_not_sealed(set, "configuration");
+
+    set = full_set();
+    g_free(set->config);
+    set->config = g_strdup("a\xff");
+    expect_not_sealed(set, "configuration");
 
     set = full_set();
     for (guint i = 0; i < SET_TAGS_MAX; i++)
@@ -264,6 +269,60 @@ test_not_sealed(void)
     set = full_set();
     g_ptr_array_add(set->disks, new_disk("disk0", 1, TRUE));
     expect_not_sealed(set, "disk0");
+}
+
+/* Behind the document: whatever it is, nobody takes it for JSON. */
+static void
+test_config(void)
+{
+    auto_ptr(store_key) key = store_key_generate(NULL);
+    static const char *const texts[] = {"", "x", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "\"\\"};
+    auto_ptr(set) set = full_set();
+    for (gsize i = 0; i < G_N_ELEMENTS(texts) + 1; i++) {
+        g_autoptr(GError) error = NULL;
+        g_free(set->config);
+        set->config =
+            i < G_N_ELEMENTS(texts) ? g_strdup(texts[i]) : g_strnfill(SET_CONFIG_MAX, ',');
+        g_autoptr(GBytes) object = set_seal(set, i % 2 ? key : NULL, &error);
+        g_assert_no_error(error);
+        auto_ptr(set) again = set_open(object, "sets/1", i % 2 ? key : NULL, &error);
+        g_assert_no_error(error);
+        assert_same(set, again);
+        g_autoptr(GBytes) payload = seal_open(SEAL_SET, i % 2 ? key : NULL, "x", object, &error);
+        gsize length = 0, tail = strlen(set->config) + 1;
+        const char *bytes = g_bytes_get_data(payload, &length);
+        g_assert_cmpuint(length, >, tail);
+        g_assert_cmpint(bytes[0], ==, '{');
+        g_assert_cmpint(bytes[length - tail], ==, '\0');
+        g_assert_cmpmem(bytes + length - tail + 1, tail - 1, set->config, tail - 1);
+    }
+}
+
+/* In the document, as it was written before. */
+static void
+test_older(void)
+{
+    g_autoptr(GError) error = NULL;
+    auto_ptr(set) set = full_set();
+    json_t *json = set_to_json(set);
+    g_assert_null(json_object_get(json, "config"));
+    json_object_set_new(json, "config", json_string(set->config));
+    char *text = json_dumps(json, JSON_SORT_KEYS | JSON_COMPACT);
+    json_decref(json);
+    g_autoptr(GBytes) object = seal_close(SEAL_SET, NULL, text, strlen(text), &error);
+    auto_ptr(set) again = set_open(object, "sets/1", NULL, &error);
+    g_assert_no_error(error);
+    assert_same(set, again);
+
+    /* Nobody writes both. */
+    gsize length = strlen(text) + 3;
+    g_autofree char *both = g_malloc0(length);
+    memcpy(both, text, strlen(text));
+    memcpy(both + strlen(text) + 1, "ab", 2);
+    free(text);
+    g_autoptr(GBytes) twice = seal_close(SEAL_SET, NULL, both, length, &error);
+    g_assert_null(set_open(twice, "sets/1", NULL, &error));
+    g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_CORRUPT);
 }
 
 static void
@@ -386,6 +445,8 @@ main(int argc, char **argv)
     g_test_add_func("/set/members", test_members);
     g_test_add_func("/set/limits", test_limits);
     g_test_add_func("/set/not-sealed", test_not_sealed);
+    g_test_add_func("/set/config", test_config);
+    g_test_add_func("/set/older", test_older);
     g_test_add_func("/set/newer", test_newer);
     g_test_add_func("/set/not-json", test_not_json);
     g_test_add_func("/set/flags", test_flags);
