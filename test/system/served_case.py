@@ -140,7 +140,7 @@ class ServedCase(StoreCase):
 
     def wait_until(self, export, condition):
         """`condition` holds of what `export list` says."""
-        self.wait_for(lambda: condition(self.look(export)), seconds=20)
+        self.wait_for(lambda: condition(self.look(export)))
         return self.look(export)
 
     def session_of(self, export):

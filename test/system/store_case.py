@@ -194,7 +194,7 @@ class StoreCase(SlipwayCase):
         self.addCleanup(child.stderr.close)
         return child
 
-    def wait_for(self, condition, seconds=60):
+    def wait_for(self, condition, seconds=120):
         """Until it holds."""
         end = time.monotonic() + seconds
         while not condition():

@@ -363,7 +363,7 @@ class RestartTest(IscsiCase):
         """It asks initiators to go, and ends, while files are written."""
         self.guest.begin('for n in 1 2 3 4; do\n'
                          'dd if=/tmp/data of=/mnt/meanwhile$n bs=256k conv=fsync 2>/dev/null\ndone')
-        self.wait_for(lambda: self.look(self.export)['disks'][0]['written'] > 6 * MIB, seconds=30)
+        self.wait_for(lambda: self.look(self.export)['disks'][0]['written'] > 6 * MIB)
         self.assertEqual(0, self.export.stop())
         again = self.serve_again()
         self.guest.finish()
