@@ -13,8 +13,8 @@ void set_entry_free(struct set_entry *entry);
 
 /* All sets, of struct set_entry *, oldest first (by time, then id), without their `config`, which
  * store_sets_read() gives.  One whose object is damaged is an error, unless ret_damaged (list of
- * char *: "object: why") takes it.  What was read is kept while the store is open, and so that it is
- * damaged since is not noticed here. */
+ * char *: "object: why") takes it.  What was read is kept while the store is open, and so that it
+ * is damaged since is not noticed here. */
 GPtrArray *store_sets_list(struct store *store, GPtrArray **ret_damaged, GError **error);
 /* The ids alone, without reading them: a set of char *. */
 GHashTable *store_sets_ids(struct store *store, GError **error);
