@@ -271,7 +271,8 @@ const struct verb verb_restore_vm = {
         "is told.\n\n"
         "With --in-place the machine that was backed up, or the one that --vm names, which must be "
         "off, gets its disks overwritten where they differ from the set. That asks, or wants "
-        "--yes.\n\n"
+        "--yes. A disk that was put in an old one's place is refused, unless --only-disk names "
+        "it.\n\n"
         "After a failure the new machine is removed again.",
     .operands = {{"SET", FALSE, FALSE, COMPLETE_SETS, NULL},
                  {"HOST", FALSE, FALSE, COMPLETE_HOSTS, NULL}},

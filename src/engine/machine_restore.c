@@ -189,9 +189,29 @@ find_disk(const struct machine *machine, const struct machine *old, const char *
     return machine_find_disk(machine, name);
 }
 
+/* On the machine that was backed up: a disk that came into an old one's place, with what may be
+ * nowhere else. */
+static gboolean
+check_same_disk(const struct machine *machine, const struct machine *old,
+                const struct machine_disk *disk, const char *name, GError **error)
+{
+    const struct machine_disk *was =
+        old != NULL && old->id != NULL && g_strcmp0(old->id, machine->id) == 0
+            ? machine_find_disk(old, name)
+            : NULL;
+    if (was == NULL || was->key == NULL || disk->key == NULL || g_str_equal(was->key, disk->key))
+        return TRUE;
+    return error_set(
+        error, SLIPWAY_ERROR_USAGE,
+        "disk %s of %s (%s) is another one than when it was backed up (%s): name it as "
+        "a disk to be restored if it is to be overwritten all the same",
+        disk->name, machine->name, disk->path != NULL ? disk->path : disk->key,
+        was->path != NULL ? was->path : was->key);
+}
+
 static gboolean
 add_pair(struct machine_fill *fill, const struct machine *machine, const struct machine *old,
-         const struct set_disk *stored, GError **error)
+         const struct set_disk *stored, gboolean named, GError **error)
 {
     const struct machine_disk *disk = find_disk(machine, old, stored->name);
     if (disk == NULL)
@@ -206,6 +226,8 @@ add_pair(struct machine_fill *fill, const struct machine *machine, const struct 
                          "disk %s of %s has %" G_GUINT64_FORMAT " bytes, and had %" G_GUINT64_FORMAT
                          " when it was backed up: restore the set as a new machine",
                          disk->name, machine->name, disk->size, stored->map.size);
+    if (!named && !check_same_disk(machine, old, disk, stored->name, error))
+        return FALSE;
     return machine_fill_add(fill, stored->name, disk->name) ||
            error_set(error, SLIPWAY_ERROR_USAGE,
                      "two disks of the set would be written to disk %s of %s", disk->name,
@@ -227,7 +249,7 @@ pair_disks(struct machine_fill *fill, const struct machine *machine,
     for (guint i = 0; i < set->disks->len; i++) {
         const struct set_disk *stored = set->disks->pdata[i];
         if ((options->only == NULL || g_strv_contains(options->only, stored->name)) &&
-            !add_pair(fill, machine, old, stored, error))
+            !add_pair(fill, machine, old, stored, options->only != NULL, error))
             return FALSE;
     }
     return fill->pairs != NULL ||

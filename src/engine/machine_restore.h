@@ -56,7 +56,8 @@ gboolean machine_restore_new(struct store *store, const struct set *set,
                              struct machine_restore_report *report, GError **error);
 
 /* Over the machine `ref` (NULL: the one with the set's identity), which must be off: disks are
- * found by name or key, must be as large as they were, and only what differs is written.  A failure
+ * found by name or key, must be as large as they were, and only what differs is written.  A disk
+ * that is at an old one's place now, but is another, is refused unless `only` names it.  A failure
  * leaves them partly written, and says so; running it again goes on. */
 gboolean machine_restore_over(struct store *store, const struct set *set,
                               struct hypervisor *hypervisor, const char *ref,

@@ -400,6 +400,12 @@ test_over_refused(void)
     hypervisor_memory_resize(world->hypervisor, world->ref, "scsi0:0", MACHINE_SIZE + 4096);
     refuse_over(scene, NULL, &options, SLIPWAY_ERROR_USAGE, "when it was backed up");
     hypervisor_memory_resize(world->hypervisor, world->ref, "scsi0:0", MACHINE_SIZE);
+    /* Somebody has put another disk in its place: only who names it may lose what it has. */
+    char *key = g_steal_pointer(&machine_find_disk(machine, "scsi0:1")->key);
+    machine_find_disk(machine, "scsi0:1")->key = g_strdup("a new one");
+    refuse_over(scene, NULL, &options, SLIPWAY_ERROR_USAGE, "is another one than when");
+    g_free(machine_find_disk(machine, "scsi0:1")->key);
+    machine_find_disk(machine, "scsi0:1")->key = key;
     machine_find_disk(machine, "scsi0:1")->skip = g_strdup("a raw device");
     refuse_over(scene, NULL, &options, SLIPWAY_ERROR_UNSUPPORTED, "cannot be written: a raw");
     machine->template = TRUE;
@@ -447,6 +453,29 @@ test_over_moved(void)
     machine_restore_report_clear(&report);
     assert_disk(scene, world->hypervisor, other, 0);
     assert_disk(scene, world->hypervisor, other, 1);
+}
+
+static void
+test_over_another_disk(void)
+{
+    auto_ptr(scene) scene = scene_new(FALSE);
+    struct world *world = scene->world;
+    struct machine_restore_options options = options_of(scene);
+    struct machine_restore_report report;
+    g_autoptr(GError) error = NULL;
+    static const char *const named[] = {"scsi0:1", NULL};
+    struct machine_disk *disk =
+        machine_find_disk(hypervisor_memory_machine(world->hypervisor, world->ref), "scsi0:1");
+    g_free(disk->key);
+    disk->key = g_strdup("a new one");
+    world_scribble(world, world->ref, 3);
+    turn_off(scene);
+    options.only = named;
+    machine_restore_over(world->store, scene->set, world->hypervisor, NULL, &options, &report,
+                         &error);
+    g_assert_no_error(error);
+    machine_restore_report_clear(&report);
+    assert_disk(scene, world->hypervisor, world->ref, 1);
 }
 
 /* Whatever fails, the machine is told to be unfinished, and the next run completes it. */
@@ -570,6 +599,7 @@ main(int argc, char **argv)
     g_test_add_func("/machine-restore/over", test_over);
     g_test_add_func("/machine-restore/over-refused", test_over_refused);
     g_test_add_func("/machine-restore/over-moved", test_over_moved);
+    g_test_add_func("/machine-restore/over-another-disk", test_over_another_disk);
     g_test_add_func("/machine-restore/over-fails", test_over_fails);
     g_test_add_func("/machine-restore/does-not-start", test_does_not_start);
     g_test_add_func("/machine-restore/over-is-not-finished", test_over_is_not_finished);
