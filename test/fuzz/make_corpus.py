@@ -1326,6 +1326,13 @@ def seal(_authority):
                 'stats': {'size': 1, 'duration': 2}, 'tags': ['weekly'], 'version': 1}
     flags = {'archived': True, 'verified': 5, 'verified_good': False, 'verified_words': 'bad'}
     yield 'set', sealed(b'SET ', document)
+    bare = {name: value for name, value in document.items() if name != 'config'}
+    text = json.dumps(bare, sort_keys=True, separators=(',', ':')).encode()
+    for name, config in (('', b'<domain type="kvm"><name>x</name></domain>\n'), ('-empty', b''),
+                         ('-not-utf8', b'\xff'), ('-zero', b'a\0b'), ('-brackets', b'[' * 40)):
+        yield f'set-with-config{name}', sealed(b'SET ', text + b'\0' + config)
+    both = json.dumps(document, sort_keys=True, separators=(',', ':')).encode()
+    yield 'set-with-config-twice', sealed(b'SET ', both + b'\0x')
     yield 'set-minimal', sealed(b'SET ', {
         'created': 0, 'disks': [], 'host': '', 'id': '11' * 16, 'method': 'full', 'name': 'x',
         'stats': {}, 'tags': [], 'version': 1})
