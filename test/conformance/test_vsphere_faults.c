@@ -1,192 +1,134 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Each call of a whole run goes wrong in turn, in each way: the run ends in success or in an error
  * with words, and nothing of it is on the server afterwards, nor in our notes. */
-#include "vsphere_peer.h"
+#include "vsphere_bench.h"
 
-#include "base/error.h"
 #include "hyper/vsphere/vsphere.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 
-#define PROXY "proxy01"
-#define DISK_SIZE (1u << 20)
-#define KIB64 65536u
-/* More calls than a run makes. */
-#define CALLS_MAX 400u
 /* The call after the next that goes wrong: odd, as every second run is of a machine that is new. */
 #ifdef __SANITIZE_ADDRESS__
 #define STEP 5u
 #else
 #define STEP 1u
 #endif
-/* A task that does not move is given up after so many seconds. */
-#define STALL_S 20u
 
 /* ---- The server ------------------------------------------------------------------------------ */
 
-struct bench {
-    struct scratch scratch;
-    struct vsphere_peer *peer;
+/* Runs of one kind. */
+struct series {
+    struct vsphere_bench bench;
     enum hypervisor_transport transport;
-    char *machine;    /* its name */
-    guint8 *truth;    /* what its disk is */
+    guint8 *truth;    /* what the disk of each machine is */
     char *change_id;  /* of a run that went well */
     guint failed, ok; /* runs */
 };
 
-/* One that was never backed up, with the same on its disk. */
+/* One that was never backed up. */
 static void
-bench_add(struct bench *bench, const char *name)
+add_machine(struct series *series, const char *name)
 {
-    g_free(bench->machine);
-    bench->machine = g_strdup(name);
-    vsphere_peer_tell(bench->peer, "add", "{s:s, s:[{s:i}]}", "name", name, "disks", "size",
-                      DISK_SIZE);
-    for (guint i = 0; i < DISK_SIZE / KIB64; i += 3)
-        vsphere_peer_write(bench->peer, name, 0, i * KIB64, KIB64, (guint8)(i + 1));
+    vsphere_peer_tell(series->bench.peer, "add", "{s:s, s:[{s:i}]}", "name", name, "disks", "size",
+                      VSPHERE_BENCH_SIZE);
+    for (guint i = 0; i < VSPHERE_BENCH_SIZE / KIB64; i += 3)
+        vsphere_peer_write(series->bench.peer, name, 0, i * KIB64, KIB64, (guint8)(i + 1));
 }
 
 static gboolean
-bench_begin(struct bench *bench, enum hypervisor_transport transport)
+begin(struct series *series, enum hypervisor_transport transport)
 {
-    static const char *const arguments[] = {"-machines", "0", NULL};
-    *bench = (struct bench){.scratch = scratch_new(), .transport = transport};
-    bench->peer = vsphere_peer_new(arguments);
-    if (bench->peer == NULL)
+    *series = (struct series){.transport = transport};
+    if (!vsphere_bench_begin(&series->bench, NULL))
         return FALSE;
-    g_autofree char *dev = scratch_path(&bench->scratch, "dev");
-    g_autofree char *by_id = scratch_path(&bench->scratch, "dev/disk/by-id");
-    g_assert_cmpint(g_mkdir_with_parents(by_id, 0700), ==, 0);
-    g_setenv("SLIPWAY_DEV", dev, TRUE);
-    g_setenv("SLIPWAY_SYSFS", bench->scratch.path, TRUE);
-    vsphere_peer_tell(bench->peer, "settings", "{s:f, s:s, s:i}", "task_time", 0.005,
-                      "attach_links", by_id, "areas_per_reply", 2);
-    bench_add(bench, VSPHERE_PEER_MACHINE);
-    vsphere_peer_tell(bench->peer, "add", "{s:s, s:[{s:i}]}", "name", PROXY, "disks", "size",
-                      DISK_SIZE);
-    bench->truth = vsphere_peer_read(bench->peer, VSPHERE_PEER_MACHINE, 0, 0, DISK_SIZE);
+    vsphere_bench_add_proxy(&series->bench);
+    vsphere_peer_tell(series->bench.peer, "settings", "{s:i}", "areas_per_reply", 2);
+    add_machine(series, VSPHERE_PEER_MACHINE);
+    series->truth = vsphere_bench_look(&series->bench);
     return TRUE;
 }
 
 static void
-bench_end(struct bench *bench)
+end(struct series *series)
 {
-    vsphere_peer_free(bench->peer);
-    g_free(bench->machine);
-    g_free(bench->truth);
-    g_free(bench->change_id);
-    scratch_clear(&bench->scratch);
+    vsphere_bench_end(&series->bench);
+    g_free(series->truth);
+    g_free(series->change_id);
 }
 
-#define auto_bench __attribute__((cleanup(bench_end))) struct bench
+#define auto_series __attribute__((cleanup(end))) struct series
 
 /* ---- A run ----------------------------------------------------------------------------------- */
 
 static gboolean
-open_session(struct bench *bench, struct hypervisor **ret, GError **error)
-{
-    gboolean hot_add = bench->transport == HYPERVISOR_TRANSPORT_HOTADD;
-    *ret = vsphere_peer_open(bench->peer, bench->transport, hot_add ? PROXY : NULL, error);
-    if (*ret == NULL)
-        return FALSE;
-    ((struct vsphere *)*ret)->stall_s = STALL_S;
-    return TRUE;
-}
-
-static char *
-find_machine(struct bench *bench)
-{
-    json_t *machine = vsphere_peer_machine(bench->peer, bench->machine);
-    char *ref =
-        g_strdup_printf("VirtualMachine:%s", json_string_value(json_object_get(machine, "ref")));
-    json_decref(machine);
-    return ref;
-}
-
-static gboolean
-read_all(const struct bench *bench, const struct frozen *frozen, GError **error)
+read_all(const struct series *series, const struct frozen *frozen, GError **error)
 {
     const struct frozen_disk *disk = frozen_get_disk(frozen, 0);
-    g_autofree guint8 *bytes = g_malloc(DISK_SIZE);
-    g_assert_cmpuint(disk_size(disk->disk), ==, DISK_SIZE);
-    for (guint64 at = 0; at < DISK_SIZE; at += KIB64)
+    g_autofree guint8 *bytes = g_malloc(VSPHERE_BENCH_SIZE);
+    g_assert_cmpuint(disk_size(disk->disk), ==, VSPHERE_BENCH_SIZE);
+    for (guint64 at = 0; at < VSPHERE_BENCH_SIZE; at += KIB64)
         if (!disk_read(disk->disk, at, bytes + at, KIB64, error))
             return FALSE;
     /* What could be read is right, whatever went wrong before. */
-    g_assert_cmpmem(bytes, DISK_SIZE, bench->truth, DISK_SIZE);
+    g_assert_cmpmem(bytes, VSPHERE_BENCH_SIZE, series->truth, VSPHERE_BENCH_SIZE);
     return TRUE;
 }
 
 static gboolean
-freeze_and_read(struct bench *bench, struct hypervisor *hypervisor, const char *ref, GError **error)
+freeze_and_read(struct series *series, GError **error)
 {
-    const struct freeze_disk wanted = {
-        .name = "scsi0:0", .change_id = bench->change_id, .size = DISK_SIZE};
-    const struct freeze_options options = {
-        .quiesce = FREEZE_TRY, .disks = &wanted, .n_disks = 1, .chain = "faults"};
-    const struct machine machine = {.ref = (char *)ref, .name = bench->machine};
-    struct frozen *frozen = hypervisor_freeze(hypervisor, &machine, &options, error);
+    struct frozen *frozen =
+        vsphere_bench_freeze_with(&series->bench, FREEZE_TRY, 0, series->change_id, error);
     if (frozen == NULL)
         return FALSE;
-    gboolean ok = read_all(bench, frozen, error);
+    gboolean ok = read_all(series, frozen, error);
     char *change_id = g_strdup(frozen_get_disk(frozen, 0)->change_id);
     gboolean thawed = frozen_thaw(frozen, ok ? error : NULL);
-    if (thawed && bench->change_id == NULL)
-        bench->change_id = g_steal_pointer(&change_id);
+    if (thawed && series->change_id == NULL)
+        series->change_id = g_steal_pointer(&change_id);
     g_free(change_id);
     frozen_free(frozen);
     return ok && thawed;
 }
 
-/* With what goes wrong decided when the session is there. */
-static gboolean
-run(struct bench *bench, const char *ref, const char *way, const char *method, guint skip)
+/* The call after `skip` others of that method goes wrong in that way, and nothing else does. */
+static void
+break_call(struct series *series, const char *way, const char *method, guint skip)
 {
-    struct hypervisor *hypervisor;
+    g_autofree char *text =
+        g_strdup_printf("{\"method\": \"%s\", \"skip\": %u, %s}", method, skip, way);
+    vsphere_peer_tell(series->bench.peer, "clear", NULL);
+    vsphere_bench_rule(&series->bench, text);
+}
+
+/* With what goes wrong decided when the session is there; `way` NULL: nothing. */
+static gboolean
+run(struct series *series, const char *way, const char *method, guint skip)
+{
     g_autoptr(GError) error = NULL;
-    g_assert_true(open_session(bench, &hypervisor, &error));
-    vsphere_peer_tell(bench->peer, "clear", NULL);
-    if (way != NULL) {
-        g_autofree char *text =
-            g_strdup_printf("{\"method\": \"%s\", \"skip\": %u, %s}", method, skip, way);
-        json_t *rule = json_loads(text, 0, NULL);
-        g_assert_nonnull(rule);
-        vsphere_peer_tell(bench->peer, "rule", "o", rule);
-    }
-    gboolean ok = freeze_and_read(bench, hypervisor, ref, &error);
-    hypervisor_close(hypervisor);
+    vsphere_bench_open(&series->bench, series->transport);
+    if (way != NULL)
+        break_call(series, way, method, skip);
+    else
+        vsphere_peer_tell(series->bench.peer, "clear", NULL);
+    gboolean ok = freeze_and_read(series, &error);
+    vsphere_bench_close(&series->bench);
     if (!ok) {
         g_assert_nonnull(error);
         g_assert_true(error->domain == SLIPWAY_ERROR);
         g_assert_cmpuint(strlen(error->message), >, 10);
         g_test_message("%s %s %u: %s", method, way, skip, error->message);
     }
-    bench->ok += ok;
-    bench->failed += !ok;
+    series->ok += ok;
+    series->failed += !ok;
     return ok;
 }
 
-/* Whether the rule was met at all. */
-static gboolean
-was_met(struct bench *bench)
-{
-    json_t *state = vsphere_peer_ask(bench->peer, "state", NULL);
-    json_t *rule = json_array_get(json_object_get(state, "rules"), 0);
-    gboolean met = json_integer_value(json_object_get(rule, "used")) > 0;
-    json_decref(state);
-    return met;
-}
-
 static void
-expect_nothing_left(struct bench *bench, const char *way, const char *method, guint skip)
+expect_nothing_left(struct series *series, const char *way, const char *method, guint skip)
 {
-    g_autofree char *left = vsphere_peer_left(bench->peer, NULL, TRUE);
-    if (left != NULL)
-        g_error("%s, call %u of %s: %sis left", way, skip, method, left);
-    g_autofree char *notes = g_build_filename(g_get_user_state_dir(), "slipway", "attached", NULL);
-    g_autoptr(GDir) dir = g_dir_open(notes, 0, NULL);
-    g_assert_null(dir != NULL ? g_dir_read_name(dir) : NULL);
+    g_autofree char *when = g_strdup_printf("%s, call %u of %s", way, skip, method);
+    vsphere_bench_expect_nothing_left(&series->bench, when);
 }
 
 /* ---- Sweeps ---------------------------------------------------------------------------------- */
@@ -199,15 +141,16 @@ struct sweep {
 
 /* Of a machine that was never backed up: tracking is enabled, and everything is read. */
 static gboolean
-run_first(struct bench *bench, const char *way, const char *method, guint skip)
+run_first(struct series *series, const char *way, const char *method, guint skip)
 {
     g_autofree char *name = g_strdup_printf("new%03u", skip);
-    g_autofree char *change_id = g_steal_pointer(&bench->change_id);
-    bench_add(bench, name);
-    g_autofree char *ref = find_machine(bench);
-    gboolean ok = run(bench, ref, way, method, skip);
-    g_free(bench->change_id);
-    bench->change_id = g_steal_pointer(&change_id);
+    g_autofree char *change_id = g_steal_pointer(&series->change_id);
+    add_machine(series, name);
+    series->bench.machine = name;
+    gboolean ok = run(series, way, method, skip);
+    series->bench.machine = VSPHERE_PEER_MACHINE;
+    g_free(series->change_id);
+    series->change_id = g_steal_pointer(&change_id);
     return ok;
 }
 
@@ -215,32 +158,33 @@ static void
 test_sweep(gconstpointer data)
 {
     const struct sweep *sweep = data;
-    auto_bench bench;
-    if (!bench_begin(&bench, sweep->transport))
+    auto_series series;
+    if (!begin(&series, sweep->transport))
         return;
-    g_autofree char *ref = find_machine(&bench);
-    g_assert_true(run(&bench, ref, NULL, NULL, 0));
-    expect_nothing_left(&bench, "nothing", "-", 0);
-    g_assert_nonnull(bench.change_id);
+    g_assert_true(run(&series, NULL, NULL, 0));
+    expect_nothing_left(&series, "nothing", "-", 0);
+    g_assert_nonnull(series.change_id);
     guint skip = 0;
-    for (; skip < CALLS_MAX; skip += STEP) {
-        gboolean ok = skip % 2 == 0 ? run(&bench, ref, sweep->way, sweep->method, skip)
-                                    : run_first(&bench, sweep->way, sweep->method, skip);
+    for (; skip < VSPHERE_BENCH_CALLS_MAX; skip += STEP) {
+        gboolean ok = skip % 2 == 0 ? run(&series, sweep->way, sweep->method, skip)
+                                    : run_first(&series, sweep->way, sweep->method, skip);
         g_assert_true(ok || !sweep->succeeds);
-        if (!was_met(&bench))
+        if (!vsphere_bench_rule_met(&series.bench))
             break;
-        expect_nothing_left(&bench, sweep->way, sweep->method, skip);
+        expect_nothing_left(&series, sweep->way, sweep->method, skip);
     }
-    g_test_message("%u calls; %u runs went well, %u did not", skip, bench.ok, bench.failed);
+    g_test_message("%u calls; %u runs went well, %u did not", skip, series.ok, series.failed);
     g_assert_cmpuint(skip, >, 3);
-    g_assert_cmpuint(skip, <, CALLS_MAX);
+    g_assert_cmpuint(skip, <, VSPHERE_BENCH_CALLS_MAX);
 }
 
 /* The same of writing in place: what was written is there when it says so. */
 static gboolean
-write_in_place(struct bench *bench, struct hypervisor *hypervisor, const char *ref, GError **error)
+write_in_place(struct series *series, GError **error)
 {
-    struct placement *placement = hypervisor_overwrite(hypervisor, ref, NULL, NULL, error);
+    g_autofree char *ref = vsphere_bench_ref(&series->bench);
+    struct placement *placement =
+        hypervisor_overwrite(series->bench.hypervisor, ref, NULL, NULL, error);
     if (placement == NULL)
         return FALSE;
     g_autofree guint8 *bytes = g_malloc(KIB64);
@@ -251,7 +195,8 @@ write_in_place(struct bench *bench, struct hypervisor *hypervisor, const char *r
     placement_free(placement);
     if (!ok)
         return FALSE;
-    g_autofree guint8 *there = vsphere_peer_read(bench->peer, bench->machine, 0, 4 * KIB64, KIB64);
+    g_autofree guint8 *there =
+        vsphere_peer_read(series->bench.peer, series->bench.machine, 0, 4 * KIB64, KIB64);
     g_assert_cmpmem(there, KIB64, bytes, KIB64);
     return TRUE;
 }
@@ -260,36 +205,30 @@ static void
 test_overwrite(gconstpointer data)
 {
     const struct sweep *sweep = data;
-    auto_bench bench;
-    if (!bench_begin(&bench, sweep->transport))
+    auto_series series;
+    if (!begin(&series, sweep->transport))
         return;
-    g_autofree char *ref = find_machine(&bench);
-    g_assert_true(run(&bench, ref, NULL, NULL, 0));
-    vsphere_peer_tell(bench.peer, "machine", "{s:s, s:s}", "vm", bench.machine, "power",
-                      "poweredOff");
+    g_assert_true(run(&series, NULL, NULL, 0));
+    vsphere_bench_change(&series.bench, "power", "poweredOff");
     guint skip = 0;
-    for (; skip < CALLS_MAX; skip += STEP) {
-        struct hypervisor *hypervisor;
+    for (; skip < VSPHERE_BENCH_CALLS_MAX; skip += STEP) {
         g_autoptr(GError) error = NULL;
-        g_autofree char *text =
-            g_strdup_printf("{\"method\": \"*\", \"skip\": %u, %s}", skip, sweep->way);
-        g_assert_true(open_session(&bench, &hypervisor, &error));
-        vsphere_peer_tell(bench.peer, "clear", NULL);
-        vsphere_peer_tell(bench.peer, "rule", "o", json_loads(text, 0, NULL));
-        gboolean ok = write_in_place(&bench, hypervisor, ref, &error);
-        hypervisor_close(hypervisor);
+        vsphere_bench_open(&series.bench, series.transport);
+        break_call(&series, sweep->way, "*", skip);
+        gboolean ok = write_in_place(&series, &error);
+        vsphere_bench_close(&series.bench);
         g_assert_true(ok == (error == NULL));
         g_assert_true(ok || error->domain == SLIPWAY_ERROR);
         g_assert_true(ok || !sweep->succeeds);
-        bench.ok += ok;
-        bench.failed += !ok;
-        if (!was_met(&bench))
+        series.ok += ok;
+        series.failed += !ok;
+        if (!vsphere_bench_rule_met(&series.bench))
             break;
-        expect_nothing_left(&bench, sweep->way, "*", skip);
+        expect_nothing_left(&series, sweep->way, "*", skip);
     }
-    g_test_message("%u calls; %u runs went well, %u did not", skip, bench.ok, bench.failed);
+    g_test_message("%u calls; %u runs went well, %u did not", skip, series.ok, series.failed);
     g_assert_cmpuint(skip, >, 10);
-    g_assert_cmpuint(skip, <, CALLS_MAX);
+    g_assert_cmpuint(skip, <, VSPHERE_BENCH_CALLS_MAX);
 }
 
 /* A server's answers to logging in and out. */
@@ -297,29 +236,23 @@ static void
 test_session(gconstpointer data)
 {
     const struct sweep *sweep = data;
-    auto_bench bench;
-    if (!bench_begin(&bench, HYPERVISOR_TRANSPORT_HTTPS))
+    auto_series series;
+    if (!begin(&series, HYPERVISOR_TRANSPORT_HTTPS))
         return;
-    for (guint skip = 0; skip < CALLS_MAX; skip++) {
-        struct hypervisor *hypervisor;
+    for (guint skip = 0; skip < VSPHERE_BENCH_CALLS_MAX; skip++) {
         g_autoptr(GError) error = NULL;
-        g_autofree char *text =
-            g_strdup_printf("{\"method\": \"*\", \"skip\": %u, %s}", skip, sweep->way);
-        vsphere_peer_tell(bench.peer, "clear", NULL);
-        vsphere_peer_tell(bench.peer, "rule", "o", json_loads(text, 0, NULL));
-        gboolean ok = open_session(&bench, &hypervisor, &error);
+        break_call(&series, sweep->way, "*", skip);
+        gboolean ok = vsphere_bench_try_open(&series.bench, series.transport, &error);
         g_assert_true(ok == (error == NULL));
-        if (ok)
-            hypervisor_close(hypervisor);
-        if (!was_met(&bench))
+        vsphere_bench_close(&series.bench);
+        if (!vsphere_bench_rule_met(&series.bench))
             return;
-        expect_nothing_left(&bench, sweep->way, "*", skip);
+        expect_nothing_left(&series, sweep->way, "*", skip);
     }
     g_assert_not_reached();
 }
 
-/* ---- What goes on -----------------------------------------------------------------------------
- */
+/* ---- What goes on ---------------------------------------------------------------------------- */
 
 struct trouble {
     const char *name, *rule;
@@ -365,25 +298,21 @@ static void
 test_trouble(gconstpointer data)
 {
     const struct trouble *trouble = data;
-    auto_bench bench;
-    if (!bench_begin(&bench, HYPERVISOR_TRANSPORT_HTTPS))
+    auto_series series;
+    if (!begin(&series, HYPERVISOR_TRANSPORT_HTTPS))
         return;
-    g_autofree char *ref = find_machine(&bench);
-    struct hypervisor *hypervisor;
     g_autoptr(GError) error = NULL;
-    g_assert_true(open_session(&bench, &hypervisor, &error));
-    json_t *rule = json_loads(trouble->rule, 0, NULL);
-    g_assert_nonnull(rule);
-    vsphere_peer_tell(bench.peer, "rule", "o", rule);
-    gboolean ok = freeze_and_read(&bench, hypervisor, ref, &error);
-    hypervisor_close(hypervisor);
-    g_assert_true(was_met(&bench));
+    vsphere_bench_open(&series.bench, series.transport);
+    vsphere_bench_rule(&series.bench, trouble->rule);
+    gboolean ok = freeze_and_read(&series, &error);
+    vsphere_bench_close(&series.bench);
+    g_assert_true(vsphere_bench_rule_met(&series.bench));
     if (trouble->ok)
         g_assert_no_error(error);
     g_assert_true(ok == trouble->ok);
     if (trouble->words != NULL && strstr(error->message, trouble->words) == NULL)
         g_error("\"%s\" does not say %s", error->message, trouble->words);
-    expect_nothing_left(&bench, trouble->name, "-", 0);
+    expect_nothing_left(&series, trouble->name, "-", 0);
 }
 
 /* A snapshot that cannot be removed is told with how to do it by hand, and the next run that may,
@@ -391,53 +320,46 @@ test_trouble(gconstpointer data)
 static void
 test_remove_denied(void)
 {
-    auto_bench bench;
-    if (!bench_begin(&bench, HYPERVISOR_TRANSPORT_HTTPS))
+    auto_series series;
+    if (!begin(&series, HYPERVISOR_TRANSPORT_HTTPS))
         return;
-    g_autofree char *ref = find_machine(&bench);
-    struct hypervisor *hypervisor;
     g_autoptr(GError) error = NULL;
-    g_assert_true(open_session(&bench, &hypervisor, &error));
-    const struct freeze_disk wanted = {.name = "scsi0:0"};
-    const struct freeze_options options = {.disks = &wanted, .n_disks = 1, .chain = "faults"};
-    const struct machine machine = {.ref = ref};
-    struct frozen *frozen = hypervisor_freeze(hypervisor, &machine, &options, &error);
+    vsphere_bench_open(&series.bench, series.transport);
+    struct frozen *frozen = vsphere_bench_freeze_with(&series.bench, FREEZE_TRY, 0, NULL, &error);
     g_assert_no_error(error);
-    vsphere_peer_tell(bench.peer, "rule", "{s:s, s:s, s:i}", "method", "RemoveSnapshot_Task",
+    vsphere_peer_tell(series.bench.peer, "rule", "{s:s, s:s, s:i}", "method", "RemoveSnapshot_Task",
                       "fault", "NoPermission", "count", -1);
     g_assert_false(frozen_thaw(frozen, &error));
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_DENIED);
     g_assert_nonnull(strstr(error->message, "slipway-"));
     g_assert_nonnull(strstr(error->message, "vSphere Client"));
     g_clear_error(&error);
-    vsphere_peer_tell(bench.peer, "clear", NULL);
+    vsphere_peer_tell(series.bench.peer, "clear", NULL);
     g_assert_true(frozen_thaw(frozen, &error));
     g_assert_no_error(error);
     frozen_free(frozen);
-    hypervisor_close(hypervisor);
-    expect_nothing_left(&bench, "-", "-", 0);
+    vsphere_bench_close(&series.bench);
+    expect_nothing_left(&series, "-", "-", 0);
 }
 
 /* Tasks that never end are given up, with words. */
 static void
 hang(const char *method, gboolean succeeds, const char *words)
 {
-    auto_bench bench;
-    if (!bench_begin(&bench, HYPERVISOR_TRANSPORT_HTTPS))
+    auto_series series;
+    if (!begin(&series, HYPERVISOR_TRANSPORT_HTTPS))
         return;
-    g_autofree char *ref = find_machine(&bench);
-    struct hypervisor *hypervisor;
     g_autoptr(GError) error = NULL;
-    g_assert_true(open_session(&bench, &hypervisor, &error));
-    ((struct vsphere *)hypervisor)->stall_s = 1;
-    vsphere_peer_tell(bench.peer, "rule", "{s:s, s:b}", "method", method, "hang", 1);
-    gboolean ok = freeze_and_read(&bench, hypervisor, ref, &error);
+    vsphere_bench_open(&series.bench, series.transport);
+    ((struct vsphere *)series.bench.hypervisor)->stall_s = 1;
+    vsphere_peer_tell(series.bench.peer, "rule", "{s:s, s:b}", "method", method, "hang", 1);
+    gboolean ok = freeze_and_read(&series, &error);
     g_assert_true(ok == succeeds);
     if (!ok)
         g_assert_nonnull(strstr(error->message, words));
-    hypervisor_close(hypervisor);
+    vsphere_bench_close(&series.bench);
     if (succeeds)
-        expect_nothing_left(&bench, "hang", method, 0);
+        expect_nothing_left(&series, "hang", method, 0);
 }
 
 /* A guest that never comes to rest: the task is cancelled, and once more without. */

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Files of datastores over HTTP, from a server that fails in all the ways servers do. */
-#include "vsphere_peer.h"
+#include "vsphere_bench.h"
 
 #include "base/cancel.h"
-#include "base/error.h"
 #include "hyper/vsphere/folder.h"
 #include "hyper/vsphere/vsphere.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
 
-#define MIB (1u << 20)
 #define SIZE (24u * MIB + 4096)
 
 struct server {
-    struct vsphere_peer *peer;
-    struct hypervisor *hypervisor;
+    struct vsphere_bench bench;
     struct vim *vim;
     struct folder_place flat;
     guint8 *content;
@@ -25,8 +22,7 @@ static void
 end(struct server *server)
 {
     folder_place_clear(&server->flat);
-    hypervisor_close(server->hypervisor);
-    vsphere_peer_free(server->peer);
+    vsphere_bench_end(&server->bench);
     g_free(server->content);
 }
 #define auto_server __attribute__((cleanup(end))) struct server
@@ -35,28 +31,26 @@ end(struct server *server)
 static gboolean
 begin(struct server *server)
 {
-    static const char *const arguments[] = {"-machines", "0", NULL};
     g_autoptr(GError) error = NULL;
     *server = (struct server){0};
-    server->peer = vsphere_peer_new(arguments);
-    if (server->peer == NULL)
+    if (!vsphere_bench_begin(&server->bench, NULL))
         return FALSE;
-    vsphere_peer_tell(server->peer, "add", "{s:s, s:s, s:[{s:i}]}", "name", "app01", "power",
-                      "poweredOff", "disks", "size", SIZE);
+    struct vsphere_peer *peer = server->bench.peer;
+    vsphere_peer_tell(peer, "add", "{s:s, s:s, s:[{s:i}]}", "name", "app01", "power", "poweredOff",
+                      "disks", "size", SIZE);
     for (guint i = 0; i < SIZE / MIB; i += 1 + i % 2)
-        vsphere_peer_write(server->peer, "app01", 0, (guint64)i * MIB + 512 * i, 200 * 512,
+        vsphere_peer_write(peer, "app01", 0, (guint64)i * MIB + 512 * i, 200 * 512,
                            (guint8)(i + 1));
-    server->content = vsphere_peer_read(server->peer, "app01", 0, 0, SIZE);
-    server->hypervisor = vsphere_peer_open(server->peer, HYPERVISOR_TRANSPORT_HTTPS, NULL, &error);
-    g_assert_no_error(error);
-    server->vim = ((struct vsphere *)server->hypervisor)->vim;
+    server->content = vsphere_peer_read(peer, "app01", 0, 0, SIZE);
+    vsphere_bench_open_in(&server->bench, HYPERVISOR_TRANSPORT_HTTPS, NULL);
+    server->vim = ((struct vsphere *)server->bench.hypervisor)->vim;
     g_assert_true(folder_place_parse("[LocalDS_0] app01/app01.vmdk", "DC0", &server->flat, NULL));
     char *path = folder_flat_path(server->vim, &server->flat, &error);
     g_assert_no_error(error);
     g_assert_cmpstr(path, ==, "app01/app01-flat.vmdk");
     g_free(server->flat.path);
     server->flat.path = path;
-    vsphere_peer_tell(server->peer, "counts", NULL);
+    vsphere_peer_tell(peer, "counts", NULL);
     return TRUE;
 }
 
@@ -81,7 +75,7 @@ expect_range(struct server *server, struct disk *disk, guint64 offset, gsize len
 static guint64
 ask_number(struct server *server, const char *member)
 {
-    json_t *state = vsphere_peer_ask(server->peer, "state", NULL);
+    json_t *state = vsphere_peer_ask(server->bench.peer, "state", NULL);
     guint64 number = (guint64)json_integer_value(json_object_get(state, member));
     json_decref(state);
     return number;
@@ -101,18 +95,7 @@ expect_served(struct server *server, guint64 least, guint64 most)
     g_assert_cmpuint(served, <=, most);
 }
 
-static guint64
-count(struct server *server, const char *method)
-{
-    json_t *state = vsphere_peer_ask(server->peer, "state", NULL);
-    json_t *counts = json_object_get(state, "counts");
-    guint64 number = (guint64)json_integer_value(json_object_get(counts, method));
-    json_decref(state);
-    return number;
-}
-
-/* ---- Reading -----------------------------------------------------------------------------------
- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static void
 test_bytes(void)
@@ -140,7 +123,7 @@ test_in_order(void)
     if (!begin(&server))
         return;
     for (gsize i = 0; i < G_N_ELEMENTS(steps); i++) {
-        vsphere_peer_tell(server.peer, "counts", NULL);
+        vsphere_peer_tell(server.bench.peer, "counts", NULL);
         auto_ptr(disk) disk = open_disk(&server, SIZE, NULL, NULL);
         g_assert_nonnull(disk);
         for (guint64 at = 0; at < SIZE; at += steps[i])
@@ -270,8 +253,7 @@ test_independent_reader(void)
     expect_range(&server, disk, 0, SIZE);
 }
 
-/* ---- What passes -------------------------------------------------------------------------------
- */
+/* ---- What passes ----------------------------------------------------------------------------- */
 
 /* After each of these all bytes are right, and each that was right was not fetched again. */
 static void
@@ -294,12 +276,11 @@ test_passing(void)
     auto_ptr(disk) disk = open_disk(&server, SIZE, NULL, NULL);
     g_assert_nonnull(disk);
     for (gsize i = 0; i < G_N_ELEMENTS(rules); i++) {
-        json_t *rule = json_loads(rules[i], 0, NULL);
-        vsphere_peer_tell(server.peer, "rule", "o", rule);
-        vsphere_peer_tell(server.peer, "counts", NULL);
+        vsphere_bench_rule(&server.bench, rules[i]);
+        vsphere_peer_tell(server.bench.peer, "counts", NULL);
         expect_range(&server, disk, 4 * MIB, 12 * MIB);
         expect_served(&server, 12 * MIB, 15 * MIB);
-        vsphere_peer_tell(server.peer, "clear", NULL);
+        vsphere_peer_tell(server.bench.peer, "clear", NULL);
     }
 }
 
@@ -314,22 +295,12 @@ test_expired(void)
     g_assert_nonnull(disk);
     expect_range(&server, disk, 0, 4 * MIB);
     guint64 logins = ask_number(&server, "logins");
-    vsphere_peer_tell(server.peer, "expire", NULL);
+    vsphere_peer_tell(server.bench.peer, "expire", NULL);
     expect_range(&server, disk, 4 * MIB, 12 * MIB);
     g_assert_cmpuint(ask_number(&server, "logins"), ==, logins + 1);
 }
 
-/* ---- What does not -----------------------------------------------------------------------------
- */
-
-static void
-expect_words(const GError *error, int code, const char *const *words)
-{
-    g_assert_error(error, SLIPWAY_ERROR, code);
-    for (gsize i = 0; words[i] != NULL; i++)
-        if (strstr(error->message, words[i]) == NULL)
-            g_error("\"%s\" is not in \"%s\"", words[i], error->message);
-}
+/* ---- What does not --------------------------------------------------------------------------- */
 
 static void
 expect_failure(struct server *server, struct disk *disk, const char *rule, int code,
@@ -337,12 +308,12 @@ expect_failure(struct server *server, struct disk *disk, const char *rule, int c
 {
     guint8 *data = g_malloc(4 * MIB);
     g_autoptr(GError) error = NULL;
-    vsphere_peer_tell(server->peer, "rule", "o", json_loads(rule, 0, NULL));
+    vsphere_bench_rule(&server->bench, rule);
     g_assert_false(disk_read(disk, 0, data, 4 * MIB, &error));
-    expect_words(
+    vsphere_bench_expect_words(
         error, code,
         (const char *const[]){"app01 scsi0:0", "[LocalDS_0] app01/app01-flat.vmdk", word, NULL});
-    vsphere_peer_tell(server->peer, "clear", NULL);
+    vsphere_peer_tell(server->bench.peer, "clear", NULL);
     g_free(data);
     /* It can be read again as soon as the server can. */
     expect_range(server, disk, 0, 4 * MIB);
@@ -380,22 +351,15 @@ test_not_opened(void)
     if (!begin(&server))
         return;
     g_assert_null(open_disk(&server, SIZE + 1, NULL, &shorter));
-    expect_words(shorter, SLIPWAY_ERROR_CORRUPT, (const char *const[]){"app01 scsi0:0", NULL});
+    vsphere_bench_expect_words(shorter, SLIPWAY_ERROR_CORRUPT,
+                               (const char *const[]){"app01 scsi0:0", NULL});
     g_assert_null(open_disk(&server, 0, NULL, &empty));
     g_assert_error(empty, SLIPWAY_ERROR, SLIPWAY_ERROR_CORRUPT);
     g_free(server.flat.path);
     server.flat.path = g_strdup("app01/other-flat.vmdk");
     g_assert_null(open_disk(&server, SIZE, NULL, &missing));
-    expect_words(missing, SLIPWAY_ERROR_NOT_FOUND,
-                 (const char *const[]){"app01 scsi0:0", "other-flat.vmdk", NULL});
-}
-
-static gpointer
-cancel_soon(gpointer data G_GNUC_UNUSED)
-{
-    g_usleep(200 * 1000);
-    cancel_request();
-    return NULL;
+    vsphere_bench_expect_words(missing, SLIPWAY_ERROR_NOT_FOUND,
+                               (const char *const[]){"app01 scsi0:0", "other-flat.vmdk", NULL});
 }
 
 /* A server that does not answer does not keep anybody from ending. */
@@ -408,9 +372,9 @@ test_cancelled(void)
         return;
     auto_ptr(disk) disk = open_disk(&server, SIZE, NULL, NULL);
     g_assert_nonnull(disk);
-    vsphere_peer_tell(server.peer, "rule", "{s:s, s:i, s:i}", "method", "GET /folder", "count", -1,
-                      "delay", 600);
-    GThread *thread = g_thread_new("user", cancel_soon, NULL);
+    vsphere_peer_tell(server.bench.peer, "rule", "{s:s, s:i, s:i}", "method", "GET /folder",
+                      "count", -1, "delay", 600);
+    GThread *thread = vsphere_bench_cancel_soon();
     g_autofree guint8 *data = g_malloc(MIB);
     g_assert_false(disk_read(disk, 0, data, MIB, &error));
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_CANCELLED);
@@ -420,8 +384,7 @@ test_cancelled(void)
     disk_prefetch(disk, 0, 4 * MIB);
 }
 
-/* ---- Files -------------------------------------------------------------------------------------
- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static void
 test_files(void)
@@ -435,8 +398,8 @@ test_files(void)
     g_autofree guint8 *data = g_malloc(3 * MIB);
     memset(data, 0x5a, 3 * MIB);
     g_autoptr(GBytes) large = g_bytes_new(data, 3 * MIB), small = g_bytes_new("x", 1);
-    vsphere_peer_tell(server.peer, "rule", "{s:s, s:i, s:i}", "method", "PUT /folder", "status",
-                      503, "count", 2);
+    vsphere_peer_tell(server.bench.peer, "rule", "{s:s, s:i, s:i}", "method", "PUT /folder",
+                      "status", 503, "count", 2);
     g_assert_true(folder_put(server.vim, &place, large, &error));
     g_autoptr(GBytes) read = folder_get(server.vim, &place, 3 * MIB, &error);
     g_assert_no_error(error);
@@ -444,23 +407,22 @@ test_files(void)
     g_assert_null(folder_get(server.vim, &place, 3 * MIB - 1, &error));
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_LIMIT);
     g_clear_error(&error);
-    vsphere_peer_tell(server.peer, "expire", NULL);
+    vsphere_peer_tell(server.bench.peer, "expire", NULL);
     g_assert_true(folder_put(server.vim, &place, small, &error));
     g_autoptr(GBytes) again = folder_get(server.vim, &place, 10, &error);
     g_assert_no_error(error);
     g_assert_true(g_bytes_equal(again, small));
     /* A body that ends early for ever is no reason to try for ever. */
     g_assert_true(folder_put(server.vim, &place, large, &error));
-    vsphere_peer_tell(server.peer, "rule", "{s:s, s:i, s:i}", "method", "GET /folder", "short",
-                      2 * MIB, "count", -1);
+    vsphere_peer_tell(server.bench.peer, "rule", "{s:s, s:i, s:i}", "method", "GET /folder",
+                      "short", 2 * MIB, "count", -1);
     g_assert_null(folder_get(server.vim, &place, 3 * MIB, &error));
     g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_NETWORK);
-    g_assert_cmpuint(count(&server, "GET /folder"), <, 20);
+    g_assert_cmpuint(vsphere_bench_count(&server.bench, "GET /folder"), <, 20);
     folder_place_clear(&place);
 }
 
-/* ---- Which file it is --------------------------------------------------------------------------
- */
+/* ---- Which file it is ------------------------------------------------------------------------ */
 
 #define HEAD "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=%s\ncreateType=\"%s\"\n"
 
@@ -504,7 +466,7 @@ test_flat(void)
     auto_server server;
     if (!begin(&server))
         return;
-    json_t *store = vsphere_peer_ask(server.peer, "datastore", "{s:s}", "name", "other ds");
+    json_t *store = vsphere_peer_ask(server.bench.peer, "datastore", "{s:s}", "name", "other ds");
     const char *top = json_string_value(json_object_get(store, "directory"));
     g_autofree char *vm = g_build_filename(top, "vm", NULL);
     g_assert_cmpint(g_mkdir(vm, 0700), ==, 0);

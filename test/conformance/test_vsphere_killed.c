@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Runs that are killed, at any moment, leave nothing that the next one does not remove. */
-#include "vsphere_peer.h"
+#include "vsphere_bench.h"
 
-#include "base/error.h"
 #include "hyper/vsphere/vsphere.h"
 
-#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define PROXY "proxy01"
-#define DISK_SIZE (1u << 20)
-#define KIB64 65536u
-#define CALLS_MAX 400u
 
 /* ---- The run --------------------------------------------------------------------------------- */
 
@@ -23,8 +16,8 @@ read_all(const struct frozen *frozen)
 {
     g_autoptr(GError) error = NULL;
     struct disk *disk = frozen_get_disk(frozen, 0)->disk;
-    g_autofree guint8 *bytes = g_malloc(DISK_SIZE);
-    disk_read(disk, 0, bytes, DISK_SIZE, &error);
+    g_autofree guint8 *bytes = g_malloc(VSPHERE_BENCH_SIZE);
+    disk_read(disk, 0, bytes, VSPHERE_BENCH_SIZE, &error);
     g_assert_no_error(error);
 }
 
@@ -37,7 +30,7 @@ be_a_run(char **argv)
     struct hypervisor_options options = {.user = "root",
                                          .password = "only-for-tests",
                                          .network = &network,
-                                         .own_machine = hot_add ? PROXY : NULL};
+                                         .own_machine = hot_add ? VSPHERE_BENCH_PROXY : NULL};
     hypervisor_transport_parse(argv[3], &options.transport);
     g_autoptr(GError) error = NULL;
     struct hypervisor *hypervisor = hypervisor_vsphere.open(argv[2], &options, &error);
@@ -60,9 +53,8 @@ be_a_run(char **argv)
 
 /* ---- Who kills it ---------------------------------------------------------------------------- */
 
-struct bench {
-    struct scratch scratch;
-    struct vsphere_peer *peer;
+struct victim {
+    struct vsphere_bench bench;
     const char *transport;
     char *ref;
     guint8 *truth;
@@ -71,67 +63,53 @@ struct bench {
 };
 
 static gboolean
-bench_begin(struct bench *bench, const char *transport)
+begin(struct victim *victim, const char *transport)
 {
-    static const char *const arguments[] = {"-machines", "0", NULL};
-    *bench = (struct bench){.scratch = scratch_new(), .transport = transport, .out = -1};
-    bench->peer = vsphere_peer_new(arguments);
-    if (bench->peer == NULL)
+    *victim = (struct victim){.transport = transport, .out = -1};
+    if (!vsphere_bench_begin(&victim->bench, NULL))
         return FALSE;
-    g_autofree char *dev = scratch_path(&bench->scratch, "dev");
-    g_autofree char *by_id = scratch_path(&bench->scratch, "dev/disk/by-id");
-    g_assert_cmpint(g_mkdir_with_parents(by_id, 0700), ==, 0);
-    g_setenv("SLIPWAY_DEV", dev, TRUE);
-    g_setenv("SLIPWAY_SYSFS", bench->scratch.path, TRUE);
-    vsphere_peer_tell(bench->peer, "settings", "{s:f, s:s}", "task_time", 0.005, "attach_links",
-                      by_id);
-    vsphere_peer_tell(bench->peer, "add", "{s:s}", "name", PROXY);
-    vsphere_peer_tell(bench->peer, "add", "{s:s, s:[{s:i}]}", "name", VSPHERE_PEER_MACHINE, "disks",
-                      "size", DISK_SIZE);
-    vsphere_peer_write(bench->peer, VSPHERE_PEER_MACHINE, 0, 3 * KIB64, 2 * KIB64, 0x47);
-    bench->truth = vsphere_peer_read(bench->peer, VSPHERE_PEER_MACHINE, 0, 0, DISK_SIZE);
-    json_t *machine = vsphere_peer_machine(bench->peer, VSPHERE_PEER_MACHINE);
-    bench->ref =
-        g_strdup_printf("VirtualMachine:%s", json_string_value(json_object_get(machine, "ref")));
-    json_decref(machine);
+    vsphere_bench_add_proxy(&victim->bench);
+    vsphere_bench_add(&victim->bench, NULL, NULL);
+    victim->truth = vsphere_bench_look(&victim->bench);
+    victim->ref = vsphere_bench_ref(&victim->bench);
     return TRUE;
 }
 
 static void
-bench_end(struct bench *bench)
+end(struct victim *victim)
 {
-    vsphere_peer_free(bench->peer);
-    g_free(bench->ref);
-    g_free(bench->truth);
-    scratch_clear(&bench->scratch);
+    vsphere_bench_end(&victim->bench);
+    g_free(victim->ref);
+    g_free(victim->truth);
 }
 
-#define auto_bench __attribute__((cleanup(bench_end))) struct bench
+#define auto_victim __attribute__((cleanup(end))) struct victim
 
 static void
-start(struct bench *bench, const char *how)
+start(struct victim *victim, const char *how)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
     const char *argv[] = {
-        self, "--run", vsphere_peer_uri(bench->peer), bench->transport, bench->ref, how, NULL};
+        self, "--run", vsphere_peer_uri(victim->bench.peer), victim->transport, victim->ref,
+        how,  NULL};
     g_spawn_async_with_pipes(NULL, (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
-                             &bench->pid, NULL, &bench->out, NULL, &error);
+                             &victim->pid, NULL, &victim->out, NULL, &error);
     g_assert_no_error(error);
 }
 
 static int
-finish(struct bench *bench)
+finish(struct victim *victim)
 {
     int status;
-    g_assert_cmpint(waitpid(bench->pid, &status, 0), ==, bench->pid);
-    close(bench->out);
+    g_assert_cmpint(waitpid(victim->pid, &status, 0), ==, victim->pid);
+    close(victim->out);
     return status;
 }
 
 /* What a killed run had asked for goes on by itself: calls that the server had, and their tasks. */
 static gboolean
-goes_on(struct bench *bench)
+goes_on(struct vsphere_bench *bench)
 {
     json_t *state = vsphere_peer_ask(bench->peer, "state", NULL), *one;
     gboolean found = json_integer_value(json_object_get(state, "calls")) > 0;
@@ -147,40 +125,27 @@ goes_on(struct bench *bench)
 
 /* The next run: it cleans up, and what it then freezes is right. */
 static guint
-clean_and_run(struct bench *bench)
+clean_and_run(struct victim *victim)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) words = NULL;
-    struct hypervisor *hypervisor =
-        vsphere_peer_open(bench->peer, HYPERVISOR_TRANSPORT_HTTPS, NULL, &error);
-    g_assert_no_error(error);
-    gboolean ok = hypervisor_clean(hypervisor, bench->ref, &words, &error);
+    vsphere_bench_open_in(&victim->bench, HYPERVISOR_TRANSPORT_HTTPS, NULL);
+    gboolean ok = hypervisor_clean(victim->bench.hypervisor, victim->ref, &words, &error);
     g_assert_no_error(error);
     g_assert_true(ok);
-    const struct freeze_disk wanted = {.name = "scsi0:0"};
-    const struct freeze_options options = {.disks = &wanted, .n_disks = 1, .chain = "run"};
-    const struct machine machine = {.ref = bench->ref};
-    struct frozen *frozen = hypervisor_freeze(hypervisor, &machine, &options, &error);
+    struct frozen *frozen = vsphere_bench_freeze_with(&victim->bench, FREEZE_TRY, 0, NULL, &error);
     g_assert_no_error(error);
-    g_autofree guint8 *bytes = g_malloc(DISK_SIZE);
-    g_assert_true(disk_read(frozen_get_disk(frozen, 0)->disk, 0, bytes, DISK_SIZE, &error));
-    g_assert_cmpmem(bytes, DISK_SIZE, bench->truth, DISK_SIZE);
-    g_assert_true(frozen_thaw(frozen, &error));
-    frozen_free(frozen);
-    hypervisor_close(hypervisor);
+    vsphere_bench_read_and_thaw(frozen, victim->truth);
+    vsphere_bench_close(&victim->bench);
     return words->len;
 }
 
 /* Nobody logs a killed run out: what its session has ends with that. */
 static void
-expect_nothing_left(struct bench *bench)
+expect_nothing_left(struct victim *victim)
 {
-    vsphere_peer_tell(bench->peer, "expire", NULL);
-    g_autofree char *left = vsphere_peer_left(bench->peer, NULL, TRUE);
-    g_assert_cmpstr(left, ==, NULL);
-    g_autofree char *notes = g_build_filename(g_get_user_state_dir(), "slipway", "attached", NULL);
-    g_autoptr(GDir) dir = g_dir_open(notes, 0, NULL);
-    g_assert_null(dir != NULL ? g_dir_read_name(dir) : NULL);
+    vsphere_peer_tell(victim->bench.peer, "expire", NULL);
+    vsphere_bench_expect_nothing_left(&victim->bench, victim->transport);
 }
 
 /* ---- Tests ----------------------------------------------------------------------------------- */
@@ -188,57 +153,47 @@ expect_nothing_left(struct bench *bench)
 static void
 test_frozen(gconstpointer transport)
 {
-    auto_bench bench;
+    auto_victim victim;
     g_autoptr(GError) error = NULL;
     char line[8] = "";
-    if (!bench_begin(&bench, transport))
+    if (!begin(&victim, transport))
         return;
-    start(&bench, "wait");
-    g_assert_cmpint(read(bench.out, line, 7), ==, 7);
+    start(&victim, "wait");
+    g_assert_cmpint(read(victim.out, line, 7), ==, 7);
     g_assert_cmpstr(line, ==, "frozen\n");
 
     /* While it lives its things are left alone, and nobody else may begin. */
     g_autoptr(GPtrArray) none = NULL;
-    struct hypervisor *hypervisor =
-        vsphere_peer_open(bench.peer, HYPERVISOR_TRANSPORT_HTTPS, NULL, &error);
-    g_assert_true(hypervisor_clean(hypervisor, NULL, &none, &error));
+    vsphere_bench_open_in(&victim.bench, HYPERVISOR_TRANSPORT_HTTPS, NULL);
+    g_assert_true(hypervisor_clean(victim.bench.hypervisor, NULL, &none, &error));
     g_assert_cmpuint(none->len, ==, 0);
-    const struct freeze_disk wanted = {.name = "scsi0:0"};
-    const struct freeze_options options = {.disks = &wanted, .n_disks = 1, .chain = "run"};
-    const struct machine machine = {.ref = bench.ref};
-    g_assert_null(hypervisor_freeze(hypervisor, &machine, &options, &error));
-    g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_BUSY);
-    g_assert_nonnull(strstr(error->message, "another run"));
-    hypervisor_close(hypervisor);
+    vsphere_bench_expect_refused(&victim.bench, SLIPWAY_ERROR_BUSY, "another run");
+    vsphere_bench_close(&victim.bench);
 
-    kill(bench.pid, SIGKILL);
-    finish(&bench);
-    g_assert_cmpuint(clean_and_run(&bench), ==, strcmp(transport, "hotadd") == 0 ? 2 : 1);
-    expect_nothing_left(&bench);
+    kill(victim.pid, SIGKILL);
+    finish(&victim);
+    g_assert_cmpuint(clean_and_run(&victim), ==, strcmp(transport, "hotadd") == 0 ? 2 : 1);
+    expect_nothing_left(&victim);
 }
 
 /* TRUE when the n-th call was under way and the run was killed then; FALSE: it makes less calls. */
 static gboolean
-kill_at(struct bench *bench, guint n)
+kill_at(struct victim *victim, guint n)
 {
-    vsphere_peer_tell(bench->peer, "clear", NULL);
-    vsphere_peer_tell(bench->peer, "rule", "{s:s, s:i, s:i}", "method", "*", "skip", (int)n,
+    vsphere_peer_tell(victim->bench.peer, "clear", NULL);
+    vsphere_peer_tell(victim->bench.peer, "rule", "{s:s, s:i, s:i}", "method", "*", "skip", (int)n,
                       "delay", 2);
-    start(bench, "whole");
+    start(victim, "whole");
     for (;;) {
-        json_t *state = vsphere_peer_ask(bench->peer, "state", NULL);
-        json_t *rule = json_array_get(json_object_get(state, "rules"), 0);
-        gboolean met = json_integer_value(json_object_get(rule, "used")) > 0;
-        json_decref(state);
         int status;
-        if (met) {
-            kill(bench->pid, SIGKILL);
-            finish(bench);
-            vsphere_peer_tell(bench->peer, "clear", NULL);
+        if (vsphere_bench_rule_met(&victim->bench)) {
+            kill(victim->pid, SIGKILL);
+            finish(victim);
+            vsphere_peer_tell(victim->bench.peer, "clear", NULL);
             return TRUE;
         }
-        if (waitpid(bench->pid, &status, WNOHANG) == bench->pid) {
-            close(bench->out);
+        if (waitpid(victim->pid, &status, WNOHANG) == victim->pid) {
+            close(victim->out);
             g_assert_cmpint(status, ==, 0);
             return FALSE;
         }
@@ -249,19 +204,19 @@ kill_at(struct bench *bench, guint n)
 static void
 test_any(gconstpointer transport)
 {
-    auto_bench bench;
-    if (!bench_begin(&bench, transport))
+    auto_victim victim;
+    if (!begin(&victim, transport))
         return;
     guint n = 0, cleaned = 0;
-    for (; n < CALLS_MAX && kill_at(&bench, n); n++) {
-        while (goes_on(&bench))
+    for (; n < VSPHERE_BENCH_CALLS_MAX && kill_at(&victim, n); n++) {
+        while (goes_on(&victim.bench))
             g_usleep(2000);
-        cleaned += clean_and_run(&bench);
-        expect_nothing_left(&bench);
+        cleaned += clean_and_run(&victim);
+        expect_nothing_left(&victim);
     }
     g_test_message("killed at %u calls; %u things were removed", n, cleaned);
     g_assert_cmpuint(n, >, 10);
-    g_assert_cmpuint(n, <, CALLS_MAX);
+    g_assert_cmpuint(n, <, VSPHERE_BENCH_CALLS_MAX);
     g_assert_cmpuint(cleaned, >, 0);
 }
 

@@ -4,7 +4,7 @@
 #include "disk/disk_open.h"
 #include "hyper/vsphere/snapshot.h"
 #include "hyper/vsphere/view_disk.h"
-#include "soap_peer.h"
+#include "vim_peer.h"
 
 #include <string.h>
 
@@ -72,30 +72,29 @@ test_limits(void)
     g_string_free(text, TRUE);
 }
 
-static char *
-answer_nothing(const char *method, const char *body G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED)
-{
-    if (strcmp(method, "RetrievePropertiesEx") != 0)
-        return g_strdup("fault:InvalidRequest");
-    return g_strdup("<returnval><objects><obj type=\"VirtualMachine\">vm-1</obj><missingSet>"
-                    "<path>snapshot</path><fault><fault x:type=\"NoPermission\"/>"
-                    "<localizedMessage/></fault></missingSet></objects></returnval>");
-}
-
 /* A snapshot that may not be seen is not one that is gone. */
 static void
 test_not_told(void)
 {
-    struct soap_peer *peer = soap_peer_new(answer_nothing, NULL);
-    struct vsphere vsphere = {.vim = soap_peer_open(peer), .pause_ms = 1, .stall_s = 1};
+    static const struct http_options network = {.retries = 1, .backoff_ms = 1, .proxy = ""};
+    const struct vim_options options = {.user = "u", .password = "pass-word", .network = &network};
     const struct moref machine = {(char *)"VirtualMachine", (char *)"vm-1"};
     g_autoptr(GError) error = NULL;
+    struct vim_peer *peer = vim_peer_new();
+    vim_peer_return(peer, "RetrievePropertiesEx",
+                    "<returnval><objects><obj type=\"VirtualMachine\">vm-1</obj><missingSet>"
+                    "<path>snapshot</path><fault><fault xsi:type=\"NoPermission\"/>"
+                    "<localizedMessage/></fault></missingSet></objects></returnval>")
+        ->stays = TRUE;
+    struct vim *vim = vim_open(peer->url, &options, &error);
+    g_assert_no_error(error);
+    struct vsphere vsphere = {.vim = vim, .pause_ms = 1, .stall_s = 1};
     g_assert_false(snapshot_remove(&vsphere, &machine, "app01", "slipway-1", NULL, &error));
     g_assert_nonnull(error);
     g_assert_nonnull(strstr(error->message, "snapshot slipway-1 of app01 is left"));
     g_assert_nonnull(strstr(error->message, "NoPermission"));
-    vim_close(vsphere.vim);
-    soap_peer_free(peer);
+    vim_close(vim);
+    vim_peer_free(peer);
 }
 
 static void
