@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "disk/connections.h"
 
+#include "base/cancel.h"
 #include "base/error.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,32 +17,105 @@
 
 #define ALLOCATION "base:allocation"
 
+#define SLICE_MS 1000u /* how soon a cancel is noticed while nothing comes */
+#define BYE_S 5u       /* for the server to let go of the disk */
+
 struct connections {
-    char *label;
+    char *label, *remedy;
     char *uri; /* NULL: no more than there are */
     gboolean replace;
+    guint silence_s;                /* 0: answers are waited for without an end */
     struct connections_offer offer; /* constant once open */
     GMutex lock;                    /* over all below */
     GCond returned;
     GPtrArray *idle; /* of struct nbd_handle */
     guint open;      /* idle and taken */
     guint max;
-    gboolean lost; /* for good */
+    gboolean lost;   /* for good ... */
+    gboolean silent; /* ... as it said nothing */
 };
-
-static void
-close_handle(gpointer handle)
-{
-    /* A polite server then knows that this was no accident; failing is no news. */
-    nbd_shutdown(handle, 0);
-    nbd_close(handle);
-}
 
 static gboolean
 is_lost(struct nbd_handle *handle)
 {
     return nbd_aio_is_dead(handle) != 0 || nbd_aio_is_closed(handle) != 0;
 }
+
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+struct wait {
+    struct nbd_handle *handle;
+    guint silence_s;   /* 0: for ever */
+    guint64 silent_ms; /* so far */
+};
+
+/* Until something comes or goes over the connection.  Counted in slices in which nothing did, so
+ * that no clock has to be asked. */
+static enum connections_end
+wait_a_while(struct wait *wait)
+{
+    guint64 limit_ms = wait->silence_s * G_GUINT64_CONSTANT(1000);
+    int slice_ms = limit_ms == 0 ? -1 : (int)MIN(limit_ms - wait->silent_ms, SLICE_MS);
+    int status = nbd_poll(wait->handle, slice_ms);
+    if (status != 0) {
+        wait->silent_ms = 0;
+        return status > 0 ? CONNECTIONS_DONE : CONNECTIONS_REFUSED;
+    }
+    wait->silent_ms += (guint64)slice_ms;
+    if (wait->silent_ms >= limit_ms)
+        return CONNECTIONS_SILENT;
+    return cancel_requested() ? CONNECTIONS_CANCELLED : CONNECTIONS_DONE;
+}
+
+static enum connections_end
+wait_for_answer(struct nbd_handle *handle, guint silence_s, int64_t cookie)
+{
+    struct wait wait = {.handle = handle, .silence_s = silence_s};
+    enum connections_end end = cookie < 0 ? CONNECTIONS_REFUSED : CONNECTIONS_DONE;
+    int completed = 0;
+    while (end == CONNECTIONS_DONE && cookie > 0 &&
+           (completed = nbd_aio_command_completed(handle, (uint64_t)cookie)) == 0)
+        end = wait_a_while(&wait);
+    return completed < 0 ? CONNECTIONS_REFUSED : end;
+}
+
+static enum connections_end
+wait_until_ready(struct nbd_handle *handle, guint silence_s)
+{
+    struct wait wait = {.handle = handle, .silence_s = silence_s};
+    enum connections_end end = CONNECTIONS_DONE;
+    while (end == CONNECTIONS_DONE && nbd_aio_is_ready(handle) != 1)
+        end = wait_a_while(&wait);
+    return end;
+}
+
+/* A polite server then knows that this was no accident, and has let go of the disk when this
+ * returns.  Failing is no news. */
+static void
+say_good_bye(struct nbd_handle *handle, guint silence_s)
+{
+    struct wait wait = {.handle = handle, .silence_s = MIN(silence_s, BYE_S)};
+    if (silence_s == 0) {
+        nbd_shutdown(handle, 0);
+        return;
+    }
+    if (nbd_aio_disconnect(handle, 0) != 0)
+        return;
+    while (!is_lost(handle) && wait_a_while(&wait) == CONNECTIONS_DONE)
+        continue;
+}
+
+/* What libnbd says is behind the name of its function. */
+static char *
+take_words(void)
+{
+    const char *words = nbd_get_error();
+    const char *colon =
+        words != NULL && g_str_has_prefix(words, "nbd_") ? strstr(words, ": ") : NULL;
+    return g_strdup(colon != NULL ? colon + 2 : words);
+}
+
+/* ---- Connecting ------------------------------------------------------------------------------ */
 
 /* A server whose machine has died never says so: let the kernel ask it.  Not all sockets know
  * these, and without them it works too. */
@@ -74,23 +149,46 @@ new_handle(const char *label, GError **error)
     return NULL;
 }
 
-static struct nbd_handle *
-connect_uri(const char *uri, GError **error)
+static gboolean
+fail_open(const struct connections *connections, struct nbd_handle *handle,
+          enum connections_end end, GError **error)
 {
-    struct nbd_handle *handle = new_handle(uri, error);
+    int number = nbd_get_errno();
+    g_autofree char *words = take_words();
+    switch (end) {
+    case CONNECTIONS_CANCELLED:
+        return error_set(error, SLIPWAY_ERROR_CANCELLED, "stopped on request");
+    case CONNECTIONS_SILENT:
+        return error_set(error, SLIPWAY_ERROR_NETWORK,
+                         "cannot open disk %s: its server has said nothing for %u seconds; %s",
+                         connections->label, connections->silence_s, connections->remedy);
+    default:
+        break;
+    }
+    if (number == EINVAL && nbd_aio_is_created(handle) == 1)
+        return error_set(error, SLIPWAY_ERROR_USAGE, "disk %s: not the URI of an NBD server: %s",
+                         connections->label, words);
+    return error_set(error, SLIPWAY_ERROR_NETWORK,
+                     "cannot open disk %s: %s; check the server and the export's name",
+                     connections->label, words);
+}
+
+static struct nbd_handle *
+connect_uri(const struct connections *connections, GError **error)
+{
+    struct nbd_handle *handle = new_handle(connections->label, error);
     if (handle == NULL)
         return NULL;
-    if (nbd_connect_uri(handle, uri) != 0) {
-        gboolean usage = nbd_get_errno() == EINVAL && nbd_aio_is_created(handle) == 1;
-        error_set(error, usage ? SLIPWAY_ERROR_USAGE : SLIPWAY_ERROR_NETWORK,
-                  usage ? "disk %s: not the URI of an NBD server: %s"
-                        : "cannot open disk %s: %s; check the server and the export's name",
-                  uri, nbd_get_error());
-        nbd_close(handle);
-        return NULL;
+    enum connections_end end = CONNECTIONS_REFUSED;
+    if (nbd_aio_connect_uri(handle, connections->uri) == 0)
+        end = wait_until_ready(handle, connections->silence_s);
+    if (end == CONNECTIONS_DONE) {
+        keep_alive(handle);
+        return handle;
     }
-    keep_alive(handle);
-    return handle;
+    fail_open(connections, handle, end, error);
+    nbd_close(handle);
+    return NULL;
 }
 
 static struct nbd_handle *
@@ -150,9 +248,10 @@ new_connections(const char *label, const char *uri, gboolean replace)
 {
     struct connections *connections = g_new0(struct connections, 1);
     connections->label = g_strdup(label);
+    connections->remedy = g_strdup("check the server and begin again");
     connections->uri = g_strdup(uri);
     connections->replace = replace;
-    connections->idle = g_ptr_array_new_with_free_func(close_handle);
+    connections->idle = g_ptr_array_new();
     g_mutex_init(&connections->lock);
     g_cond_init(&connections->returned);
     return connections;
@@ -166,14 +265,21 @@ add(struct connections *connections, struct nbd_handle *handle)
 }
 
 struct connections *
-connections_open(const char *uri, gboolean replace, GError **error)
+connections_open(const char *uri, gboolean replace, const struct disk_nbd_options *options,
+                 GError **error)
 {
-    struct nbd_handle *handle = connect_uri(uri, error);
+    auto_ptr(connections) connections =
+        new_connections(options->label != NULL ? options->label : uri, uri, replace);
+    connections->silence_s = options->silence_s;
+    if (options->remedy != NULL) {
+        g_free(connections->remedy);
+        connections->remedy = g_strdup(options->remedy);
+    }
+    struct nbd_handle *handle = connect_uri(connections, error);
     if (handle == NULL)
         return NULL;
-    auto_ptr(connections) connections = new_connections(uri, uri, replace);
     add(connections, handle);
-    if (!ask_offer(handle, uri, &connections->offer, error))
+    if (!ask_offer(handle, connections->label, &connections->offer, error))
         return NULL;
     connections->max = connections->offer.multi ? CONNECTIONS_MAX : 1;
     return g_steal_pointer(&connections);
@@ -204,11 +310,23 @@ connections_offer(const struct connections *connections)
     return &connections->offer;
 }
 
+const char *
+connections_label(const struct connections *connections)
+{
+    return connections->label;
+}
+
+const char *
+connections_remedy(const struct connections *connections)
+{
+    return connections->remedy;
+}
+
 /* One more connection to the server; it must still be the same disk. */
 static struct nbd_handle *
 connect_again(struct connections *connections, GError **error)
 {
-    struct nbd_handle *handle = connect_uri(connections->uri, error);
+    struct nbd_handle *handle = connect_uri(connections, error);
     if (handle == NULL)
         return NULL;
     struct connections_offer offer;
@@ -222,9 +340,12 @@ connect_again(struct connections *connections, GError **error)
                        connections->label);
     if (ok)
         return handle;
-    close_handle(handle);
+    say_good_bye(handle, connections->silence_s);
+    nbd_close(handle);
     return NULL;
 }
+
+/* ---- Taking and giving back ------------------------------------------------------------------ */
 
 /* With the lock held, which is released while the server is waited for. */
 static struct nbd_handle *
@@ -241,6 +362,19 @@ take_new(struct connections *connections, GError **error)
     return handle;
 }
 
+/* With the lock held. */
+static gboolean
+fail_lost(const struct connections *connections, GError **error)
+{
+    if (connections->silent)
+        return error_set(error, SLIPWAY_ERROR_NETWORK,
+                         "disk %s: its server has said nothing for %u seconds; %s",
+                         connections->label, connections->silence_s, connections->remedy);
+    return error_set(error, SLIPWAY_ERROR_NETWORK,
+                     "disk %s: the connection to its server was lost before; begin again",
+                     connections->label);
+}
+
 struct nbd_handle *
 connections_take(struct connections *connections, GError **error)
 {
@@ -248,9 +382,7 @@ connections_take(struct connections *connections, GError **error)
     g_mutex_lock(&connections->lock);
     while (handle == NULL) {
         if (connections->lost || connections->max == 0) {
-            error_set(error, SLIPWAY_ERROR_NETWORK,
-                      "disk %s: the connection to its server was lost before; begin again",
-                      connections->label);
+            fail_lost(connections, error);
             break;
         }
         if (connections->idle->len > 0) {
@@ -273,23 +405,43 @@ connections_take(struct connections *connections, GError **error)
     return handle;
 }
 
-gboolean
-connections_give(struct connections *connections, struct nbd_handle *handle)
+static void
+give_back(struct connections *connections, struct nbd_handle *handle, enum connections_end end)
 {
-    gboolean lost = is_lost(handle);
-    if (lost)
-        nbd_close(handle);
+    gboolean good = end == CONNECTIONS_DONE || end == CONNECTIONS_REFUSED;
+    if (good)
+        good = !is_lost(handle);
+    if (!good)
+        nbd_close(handle); /* and with it what was asked */
     g_mutex_lock(&connections->lock);
-    if (!lost) {
+    if (good) {
         g_ptr_array_add(connections->idle, handle);
     } else {
         connections->open--;
-        if (!connections->replace)
-            connections->lost = TRUE;
+        connections->silent = connections->silent || end == CONNECTIONS_SILENT;
+        connections->lost = connections->lost || connections->silent || !connections->replace;
     }
     g_cond_broadcast(&connections->returned);
     g_mutex_unlock(&connections->lock);
-    return !lost;
+}
+
+void
+connections_give(struct connections *connections, struct nbd_handle *handle, int64_t cookie,
+                 struct connections_answer *ret)
+{
+    *ret =
+        (struct connections_answer){.end = wait_for_answer(handle, connections->silence_s, cookie)};
+    if (ret->end == CONNECTIONS_REFUSED) {
+        /* Both are the thread's and gone after the next call of libnbd. */
+        ret->number = nbd_get_errno();
+        ret->words = take_words();
+        if (is_lost(handle))
+            ret->end = CONNECTIONS_LOST;
+    } else if (ret->end == CONNECTIONS_SILENT) {
+        ret->words =
+            g_strdup_printf("its server has said nothing for %u seconds", connections->silence_s);
+    }
+    give_back(connections, handle, ret->end);
 }
 
 void
@@ -297,10 +449,17 @@ connections_close(struct connections *connections)
 {
     if (connections == NULL)
         return;
+    for (guint i = 0; i < connections->idle->len; i++) {
+        struct nbd_handle *handle = g_ptr_array_index(connections->idle, i);
+        if (!connections->silent)
+            say_good_bye(handle, connections->silence_s);
+        nbd_close(handle);
+    }
     g_ptr_array_unref(connections->idle);
     g_mutex_clear(&connections->lock);
     g_cond_clear(&connections->returned);
     g_free(connections->label);
+    g_free(connections->remedy);
     g_free(connections->uri);
     g_free(connections);
 }

@@ -60,6 +60,22 @@ struct disk *disk_file_open(const char *path, gboolean writable, GError **error)
 /* A read that fails because the connection was lost may be tried again: it connects anew.  A server
  * that does not offer to flush is taken to write through, as the protocol has it. */
 struct disk *disk_nbd_open(const char *uri, gboolean writable, GError **error);
+
+#define DISK_NBD_SILENCE_S 300u
+
+struct disk_nbd_options {
+    /* Seconds for which nothing may come from the server, and nothing go to it, while an answer is
+     * due: to a connection, or to a request.  Then that fails with SLIPWAY_ERROR_NETWORK, as does
+     * whatever else is asked of the disk until it is closed, which does not wait for the server.
+     * A cancel (cancel.h) that comes while nothing does is SLIPWAY_ERROR_CANCELLED within a second.
+     * 0: DISK_NBD_SILENCE_S for a disk that is only read; one that is written waits for its server
+     * without an end, and without a look at cancel.h, as a medium may take long to write. */
+    guint silence_s;
+    const char *label;  /* what the disk is called in messages; NULL: the URI */
+    const char *remedy; /* "check the server": what to do when it is silent or lost; NULL: that */
+};
+struct disk *disk_nbd_open_with(const char *uri, gboolean writable,
+                                const struct disk_nbd_options *options, GError **error);
 /* `size` zeros in memory, at most G_MAXINT64; sparse, so that a large one that is empty costs
  * nothing. */
 struct disk *disk_memory_new(guint64 size, const char *label);

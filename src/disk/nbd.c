@@ -27,35 +27,46 @@ struct nbd {
 };
 
 static enum slipway_error
-classify(int number, gboolean alive)
+classify(const struct connections_answer *answer)
 {
-    if (!alive || number == ESHUTDOWN)
+    if (answer->end == CONNECTIONS_CANCELLED)
+        return SLIPWAY_ERROR_CANCELLED;
+    if (answer->end != CONNECTIONS_REFUSED || answer->number == ESHUTDOWN)
         return SLIPWAY_ERROR_NETWORK;
-    return number == EPERM || number == EROFS ? SLIPWAY_ERROR_READ_ONLY : SLIPWAY_ERROR_IO;
+    return answer->number == EPERM || answer->number == EROFS ? SLIPWAY_ERROR_READ_ONLY
+                                                              : SLIPWAY_ERROR_IO;
 }
 
-/* Give the connection back after a request; FALSE with libnbd's words when that failed. */
+static const char *
+choose_remedy(const struct nbd *nbd, const struct connections_answer *answer)
+{
+    if (answer->end == CONNECTIONS_REFUSED)
+        return answer->number == ENOSPC ? "free some space where the disk is" : NULL;
+    return nbd->server == NULL && answer->end != CONNECTIONS_CANCELLED
+               ? connections_remedy(nbd->connections)
+               : NULL;
+}
+
+/* Wait for the answer to request `cookie`, and give the connection back. */
 static gboolean
-finish(struct nbd *nbd, struct nbd_handle *handle, int status, const char *what, guint64 offset,
+finish(struct nbd *nbd, struct nbd_handle *handle, int64_t cookie, const char *what, guint64 offset,
        GError **error)
 {
-    /* Both are the thread's and gone after the next call of libnbd. */
-    g_autofree char *words = status != 0 ? g_strdup(nbd_get_error()) : NULL;
-    int number = status != 0 ? nbd_get_errno() : 0;
-    gboolean alive = connections_give(nbd->connections, handle);
-    if (status == 0)
+    struct connections_answer answer;
+    connections_give(nbd->connections, handle, cookie, &answer);
+    if (answer.end == CONNECTIONS_DONE)
         return TRUE;
+    g_autofree char *words = answer.words;
     g_autofree char *said = nbd->server != NULL ? qemu_nbd_words(nbd->server) : NULL;
-    const char *remedy = "";
-    if (!alive && nbd->server == NULL)
-        remedy = "; check the server and begin again";
-    else if (number == ENOSPC)
-        remedy = "; free some space where the disk is";
-    return error_set(error, classify(number, alive),
-                     "disk %s: cannot %s at offset %" G_GUINT64_FORMAT ": %s%s%s%s",
+    const char *remedy = choose_remedy(nbd, &answer);
+    if (answer.end == CONNECTIONS_CANCELLED)
+        words = g_strdup("stopped on request");
+    return error_set(error, classify(&answer),
+                     "disk %s: cannot %s at offset %" G_GUINT64_FORMAT ": %s%s%s%s%s",
                      nbd->base.label, what, offset,
                      words != NULL && *words != '\0' ? words : "the server does not say why",
-                     said != NULL ? "; qemu-nbd: " : "", said != NULL ? said : "", remedy);
+                     said != NULL ? "; qemu-nbd: " : "", said != NULL ? said : "",
+                     remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
 }
 
 static gboolean
@@ -68,8 +79,8 @@ read_nbd(struct disk *self, guint64 offset, void *buffer, gsize length, GError *
         struct nbd_handle *handle = connections_take(nbd->connections, error);
         if (handle == NULL)
             return FALSE;
-        int status = nbd_pread(handle, to, n, offset, 0);
-        if (!finish(nbd, handle, status, "read", offset, error))
+        int64_t cookie = nbd_aio_pread(handle, to, n, offset, NBD_NULL_COMPLETION, 0);
+        if (!finish(nbd, handle, cookie, "read", offset, error))
             return FALSE;
         to += n;
         offset += n;
@@ -88,8 +99,8 @@ write_nbd(struct disk *self, guint64 offset, const void *data, gsize length, GEr
         struct nbd_handle *handle = connections_take(nbd->connections, error);
         if (handle == NULL)
             return FALSE;
-        int status = nbd_pwrite(handle, from, n, offset, 0);
-        if (!finish(nbd, handle, status, "write", offset, error))
+        int64_t cookie = nbd_aio_pwrite(handle, from, n, offset, NBD_NULL_COMPLETION, 0);
+        if (!finish(nbd, handle, cookie, "write", offset, error))
             return FALSE;
         from += n;
         offset += n;
@@ -109,8 +120,8 @@ zero_nbd(struct disk *self, guint64 offset, guint64 length, GError **error)
         struct nbd_handle *handle = connections_take(nbd->connections, error);
         if (handle == NULL)
             return FALSE;
-        int status = nbd_zero(handle, n, offset, 0);
-        if (!finish(nbd, handle, status, "write zeros", offset, error))
+        int64_t cookie = nbd_aio_zero(handle, n, offset, NBD_NULL_COMPLETION, 0);
+        if (!finish(nbd, handle, cookie, "write zeros", offset, error))
             return FALSE;
         offset += n;
         length -= n;
@@ -126,8 +137,8 @@ flush_nbd(struct disk *self, GError **error)
     if (handle == NULL)
         return FALSE;
     /* A server that does not offer it has no cache to flush. */
-    int status = nbd->offer.flush ? nbd_flush(handle, 0) : 0;
-    return finish(nbd, handle, status, "make durable what was written", 0, error);
+    int64_t cookie = nbd->offer.flush ? nbd_aio_flush(handle, NBD_NULL_COMPLETION, 0) : 0;
+    return finish(nbd, handle, cookie, "make durable what was written", 0, error);
 }
 
 /* What a server answers about a range. */
@@ -179,8 +190,9 @@ ask(struct nbd *nbd, guint64 offset, guint64 length, guint32 flags, GArray *exte
     if (handle == NULL)
         return FALSE;
     nbd_extent_callback callback = {.callback = hear, .user_data = &answer};
-    int status = nbd_block_status(handle, length, offset, callback, flags);
-    if (!finish(nbd, handle, status, "find the extent", offset, error))
+    int64_t cookie =
+        nbd_aio_block_status(handle, length, offset, callback, NBD_NULL_COMPLETION, flags);
+    if (!finish(nbd, handle, cookie, "find the extent", offset, error))
         return FALSE;
     if (extents->len > 0)
         return TRUE;
@@ -291,12 +303,26 @@ check_writable(const struct connections *connections, const char *label, GError 
 }
 
 struct disk *
+disk_nbd_open_with(const char *uri, gboolean writable, const struct disk_nbd_options *options,
+                   GError **error)
+{
+    struct disk_nbd_options wanted = *options;
+    if (wanted.silence_s == 0 && !writable)
+        wanted.silence_s = DISK_NBD_SILENCE_S;
+    auto_ptr(connections) connections = connections_open(uri, !writable, &wanted, error);
+    if (connections == NULL)
+        return NULL;
+    const char *label = connections_label(connections);
+    if (writable && !check_writable(connections, label, error))
+        return NULL;
+    return new_disk(label, g_steal_pointer(&connections), NULL, writable);
+}
+
+struct disk *
 disk_nbd_open(const char *uri, gboolean writable, GError **error)
 {
-    auto_ptr(connections) connections = connections_open(uri, !writable, error);
-    if (connections == NULL || (writable && !check_writable(connections, uri, error)))
-        return NULL;
-    return new_disk(uri, g_steal_pointer(&connections), NULL, writable);
+    static const struct disk_nbd_options defaults;
+    return disk_nbd_open_with(uri, writable, &defaults, error);
 }
 
 /* qemu-nbd knows best what is wrong with the image; libnbd only sees it go away. */

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/cancel.h"
 #include "base/error.h"
 #include "disk_suite.h"
 #include "nbd_server.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define MIB (1024u * 1024)
 
@@ -84,7 +89,7 @@ test_read_restart(void)
     g_assert_false(disk_read(disk, 12345, bytes, sizeof bytes, &gone));
     g_assert_error(gone, SLIPWAY_ERROR, SLIPWAY_ERROR_NETWORK);
     g_assert_nonnull(strstr(gone->message, disk_label(disk)));
-    g_assert_nonnull(strstr(gone->message, "cannot read at offset 12345: nbd_pread: "));
+    g_assert_nonnull(strstr(gone->message, "cannot read at offset 12345: "));
     g_assert_false(disk_read(disk, 12345, bytes, sizeof bytes, &still_gone));
     g_assert_error(still_gone, SLIPWAY_ERROR, SLIPWAY_ERROR_NETWORK);
 }
@@ -274,6 +279,201 @@ test_many_extents(void)
     nbd_server_stop(server, SIGTERM);
 }
 
+/* ---- A server that says nothing -------------------------------------------------------------- */
+
+static const struct disk_nbd_options soon = {.silence_s = 1, .label = "far", .remedy = "wake it"};
+
+static void
+expect_silence(gboolean ok, GError **error)
+{
+    g_assert_false(ok);
+    g_assert_error(*error, SLIPWAY_ERROR, SLIPWAY_ERROR_NETWORK);
+    if (strstr((*error)->message, "said nothing for 1 seconds; wake it") == NULL ||
+        strstr((*error)->message, "disk far") == NULL)
+        g_error("\"%s\"", (*error)->message);
+    g_clear_error(error);
+}
+
+static int
+make_socket(const char *path, struct sockaddr_un *ret)
+{
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    g_assert_cmpuint(g_strlcpy(ret->sun_path, path, sizeof ret->sun_path), <, sizeof ret->sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    g_assert_cmpint(fd, >=, 0);
+    return fd;
+}
+
+static int
+listen_at(const char *path)
+{
+    struct sockaddr_un address;
+    int fd = make_socket(path, &address);
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
+    g_assert_cmpint(listen(fd, 4), ==, 0);
+    return fd;
+}
+
+/* It takes the connection, and that is all. */
+static void
+test_silent_greeting(void)
+{
+    auto_scratch scratch = scratch_new();
+    g_autofree char *path = scratch_path(&scratch, "socket");
+    g_autofree char *uri = g_strconcat("nbd+unix:///?socket=", path, NULL);
+    GError *error = NULL;
+    int fd = listen_at(path);
+    struct disk *disk = disk_nbd_open_with(uri, FALSE, &soon, &error);
+    expect_silence(disk != NULL, &error);
+    close(fd);
+}
+
+/* All who wait for it are told, also those who wait for a connection. */
+static void
+test_silent_read(void)
+{
+    auto_scratch scratch = scratch_new();
+    struct nbd_server *server = START(&scratch, "--filter=delay", "memory", "8M", "rdelay=600");
+    if (server == NULL)
+        return;
+    GError *error = NULL;
+    struct disk *disk = disk_nbd_open_with(nbd_server_uri(server), FALSE, &soon, &error);
+    g_assert_no_error(error);
+    struct reader readers[8];
+    GThread *threads[G_N_ELEMENTS(readers)];
+    for (gsize i = 0; i < G_N_ELEMENTS(readers); i++) {
+        readers[i] = (struct reader){disk, NULL};
+        threads[i] = g_thread_new("reader", read_on, &readers[i]);
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(readers); i++) {
+        g_thread_join(threads[i]);
+        expect_silence(FALSE, &readers[i].error);
+    }
+    /* It is not asked again. */
+    nbd_server_stop(server, SIGKILL);
+    guint8 byte;
+    expect_silence(disk_read(disk, 0, &byte, 1, &error), &error);
+    disk_close(disk);
+}
+
+/* No flush may say that all is well after that. */
+static void
+test_silent_write(void)
+{
+    auto_scratch scratch = scratch_new();
+    struct nbd_server *server = START(&scratch, "--filter=delay", "memory", "8M", "wdelay=600");
+    if (server == NULL)
+        return;
+    GError *error = NULL, *flush = NULL;
+    struct disk *disk = disk_nbd_open_with(nbd_server_uri(server), TRUE, &soon, &error);
+    g_assert_no_error(error);
+    expect_silence(disk_write(disk, 0, "abc", 3, &error), &error);
+    expect_silence(disk_flush(disk, &flush), &flush);
+    disk_close(disk);
+    nbd_server_stop(server, SIGKILL);
+}
+
+static gpointer
+cancel_soon(gpointer data)
+{
+    g_usleep(300 * 1000);
+    cancel_request();
+    return data;
+}
+
+/* The user has less patience. */
+static void
+test_silent_cancelled(void)
+{
+    auto_scratch scratch = scratch_new();
+    struct nbd_server *server = START(&scratch, "--filter=delay", "memory", "8M", "rdelay=600");
+    if (server == NULL)
+        return;
+    g_autoptr(GError) error = NULL;
+    struct disk *disk = disk_nbd_open(nbd_server_uri(server), FALSE, &error);
+    g_assert_no_error(error);
+    GThread *thread = g_thread_new("cancel", cancel_soon, NULL);
+    guint8 byte;
+    g_assert_false(disk_read(disk, 0, &byte, 1, &error));
+    g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_CANCELLED);
+    g_thread_join(thread);
+    cancel_heard();
+    disk_close(disk);
+    nbd_server_stop(server, SIGKILL);
+}
+
+/* Between a client and a server: what the server says comes in small pieces. */
+struct drip {
+    int listener, client, server;
+    const char *path; /* of the server's socket */
+    guint pause_ms;   /* after each piece of the server's data */
+};
+
+static gboolean
+pass(int from, int to, guint pause_ms)
+{
+    guint8 piece[65536];
+    ssize_t n = read(from, piece, sizeof piece);
+    for (ssize_t done = 0, more; n > 0 && done < n; done += more) {
+        more = send(to, piece + done, (gsize)(n - done), MSG_NOSIGNAL);
+        if (more <= 0)
+            return FALSE;
+    }
+    if (n > 1024)
+        g_usleep(pause_ms * 1000);
+    return n > 0;
+}
+
+static gpointer
+drip(gpointer data)
+{
+    struct drip *drip = data;
+    struct sockaddr_un address;
+    drip->client = accept(drip->listener, NULL, NULL);
+    drip->server = make_socket(drip->path, &address);
+    g_assert_cmpint(connect(drip->server, (struct sockaddr *)&address, sizeof address), ==, 0);
+    for (gboolean ok = TRUE; ok;) {
+        struct pollfd fds[] = {{.fd = drip->client, .events = POLLIN},
+                               {.fd = drip->server, .events = POLLIN}};
+        poll(fds, G_N_ELEMENTS(fds), -1);
+        if (fds[0].revents != 0)
+            ok = pass(drip->client, drip->server, 0);
+        if (ok && fds[1].revents != 0)
+            ok = pass(drip->server, drip->client, drip->pause_ms);
+    }
+    close(drip->client);
+    close(drip->server);
+    return NULL;
+}
+
+/* One that goes on, however slowly, is not silent: this takes longer than the limit. */
+static void
+test_slow_read(void)
+{
+    auto_scratch scratch = scratch_new();
+    struct nbd_server *server = START(&scratch, "pattern", "8M");
+    if (server == NULL)
+        return;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = scratch_path(&scratch, "slow");
+    g_autofree char *uri = g_strconcat("nbd+unix:///?socket=", path, NULL);
+    struct drip slow = {.listener = listen_at(path),
+                        .path = strchr(nbd_server_uri(server), '=') + 1,
+                        .pause_ms = 1200};
+    GThread *thread = g_thread_new("drip", drip, &slow);
+    const struct disk_nbd_options options = {.silence_s = 3};
+    struct disk *disk = disk_nbd_open_with(uri, FALSE, &options, &error);
+    g_assert_no_error(error);
+    g_autofree guint8 *bytes = g_malloc(MIB / 4);
+    g_assert_true(disk_read(disk, 0, bytes, MIB / 4, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(bytes[MIB / 4 - 2], ==, (MIB / 4 - 8) >> 8 & 0xff);
+    disk_close(disk);
+    g_thread_join(thread);
+    close(slow.listener);
+    nbd_server_stop(server, SIGTERM);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -300,5 +500,10 @@ main(int argc, char **argv)
     g_test_add_func("/disk/nbd/read-only-server", test_read_only_server);
     g_test_add_func("/disk/nbd/cannot-open", test_cannot_open);
     g_test_add_func("/disk/nbd/many-extents", test_many_extents);
+    g_test_add_func("/disk/nbd/silent-greeting", test_silent_greeting);
+    g_test_add_func("/disk/nbd/silent-read", test_silent_read);
+    g_test_add_func("/disk/nbd/silent-write", test_silent_write);
+    g_test_add_func("/disk/nbd/silent-cancelled", test_silent_cancelled);
+    g_test_add_func("/disk/nbd/slow-read", test_slow_read);
     return g_test_run();
 }

@@ -4,6 +4,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "disk/disk_open.h"
+#include "hyper/vsphere/vim_patience.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,21 +18,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START_MS 60000u /* the library logs in to the server meanwhile */
+#define START_S 60u /* to load the library */
 #define POLL_MS 50u
 #define END_MS 10000u
-#define WATCH_MS 200u
 #define WORDS_MAX 2000u
+
+#define REMEDY                                                                                     \
+    "see whether the vCenter, its hosts and their storage answer, allow more time with "           \
+    "--stall-timeout, or choose transport https or hotadd"
 
 struct vddk {
     char *directory; /* ours alone: socket, password, words */
     char *socket, *password_file, *log;
     struct disk *disk;
-    GThread *watcher;
-    GMutex lock; /* of what follows */
-    GCond wake;
-    gboolean ends;
-    GPid pid; /* 0: none runs */
+    guint silence_s; /* after which it is given up */
+    GPid pid;        /* 0: none runs */
 };
 
 static gboolean
@@ -207,52 +208,28 @@ read_words(const struct vddk *vddk)
     return g_strdelimit(tail, "\n\r", ' ');
 }
 
-/* With the lock held. */
 static gboolean
-look_for_end(struct vddk *vddk)
+has_ended(struct vddk *vddk)
 {
     if (vddk->pid != 0 && waitpid(vddk->pid, NULL, WNOHANG) == vddk->pid)
         vddk->pid = 0;
     return vddk->pid == 0;
 }
 
-static gboolean
-has_ended(struct vddk *vddk)
-{
-    g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&vddk->lock);
-    return look_for_end(vddk);
-}
-
-/* With the lock held. */
 static void
 end(struct vddk *vddk)
 {
-    if (look_for_end(vddk))
+    if (has_ended(vddk))
         return;
     kill(vddk->pid, SIGTERM);
-    for (guint waited = 0; waited < END_MS && !look_for_end(vddk); waited += POLL_MS)
+    for (guint waited = 0; waited < END_MS && !has_ended(vddk); waited += POLL_MS)
         g_usleep(POLL_MS * 1000);
-    if (look_for_end(vddk))
+    if (has_ended(vddk))
         return;
     kill(vddk->pid, SIGKILL);
     while (waitpid(vddk->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
     vddk->pid = 0;
-}
-
-/* The library may hang for ever when a host does not answer, and whoever reads through it with it:
- * a cancel ends the program, and so the reading. */
-static gpointer
-watch(gpointer data)
-{
-    struct vddk *vddk = data;
-    g_mutex_lock(&vddk->lock);
-    while (!vddk->ends && !cancel_requested())
-        g_cond_wait_until(&vddk->wake, &vddk->lock, g_get_monotonic_time() + WATCH_MS * 1000);
-    if (!vddk->ends)
-        end(vddk);
-    g_mutex_unlock(&vddk->lock);
-    return NULL;
 }
 
 static gboolean
@@ -267,19 +244,20 @@ launch(struct vddk *vddk, char **argv, GError **error)
     close(fd);
     if (!ok)
         return error_set(error, SLIPWAY_ERROR_FAILED, "cannot start nbdkit: %s", failure->message);
-    vddk->watcher = g_thread_new("vddk", watch, vddk);
     return TRUE;
 }
 
-/* The socket's name is there a moment before anybody listens. */
+/* The socket's name is there a moment before anybody listens.  One that does not take the
+ * connection is not waited for. */
 static gboolean
 listens(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (g_strlcpy(address.sun_path, path, sizeof address.sun_path) >= sizeof address.sun_path)
         return FALSE;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    gboolean ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    gboolean ok = fd >= 0 && (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ||
+                              errno == EAGAIN);
     if (fd >= 0)
         close(fd);
     return ok;
@@ -289,20 +267,26 @@ listens(const char *path)
 static gboolean
 wait_for_socket(struct vddk *vddk, GError **error)
 {
-    for (guint waited = 0; waited < START_MS; waited += POLL_MS) {
+    guint limit_s = MIN(START_S, vddk->silence_s);
+    gboolean ended = FALSE;
+    for (guint waited = 0; waited < limit_s * 1000 && !ended; waited += POLL_MS) {
         if (listens(vddk->socket)) {
             g_unlink(vddk->password_file);
             return TRUE;
         }
-        if (has_ended(vddk) || !cancel_check(NULL))
-            break;
+        ended = has_ended(vddk);
+        if (!cancel_check(error))
+            return FALSE;
         g_usleep(POLL_MS * 1000);
     }
-    if (!cancel_check(error))
-        return FALSE;
     g_autofree char *words = read_words(vddk);
-    return error_set(error, SLIPWAY_ERROR_FAILED,
-                     "nbdkit's vddk plugin does not serve the disk: %s", words);
+    if (ended)
+        return error_set(error, SLIPWAY_ERROR_FAILED,
+                         "nbdkit's vddk plugin does not serve the disk: %s", words);
+    return error_set(
+        error, SLIPWAY_ERROR_NETWORK,
+        "nbdkit's vddk plugin has not begun to serve the disk within %u seconds: %s; " REMEDY,
+        limit_s, words);
 }
 
 static gboolean
@@ -310,8 +294,12 @@ open_disk(struct vddk *vddk, const struct vddk_wish *wish, GError **error)
 {
     g_autofree char *escaped = g_uri_escape_string(vddk->socket, "/", FALSE);
     g_autofree char *uri = g_strdup_printf("nbd+unix:///?socket=%s", escaped);
+    g_autofree char *label = g_strdup_printf("%s by VDDK", wish->file);
+    const struct disk_nbd_options options = {
+        .silence_s = vddk->silence_s, .label = label, .remedy = REMEDY};
     g_autoptr(GError) failure = NULL;
-    vddk->disk = disk_nbd_open(uri, FALSE, &failure);
+    /* The plugin logs in to the server before it greets us. */
+    vddk->disk = disk_nbd_open_with(uri, FALSE, &options, &failure);
     if (vddk->disk == NULL && !cancel_check(error))
         return FALSE;
     if (vddk->disk == NULL) {
@@ -347,8 +335,7 @@ vddk_open(struct vsphere *vsphere, const struct vddk_wish *wish, GError **error)
     if (thumbprint == NULL)
         return NULL;
     auto_ptr(vddk) vddk = g_new0(struct vddk, 1);
-    g_mutex_init(&vddk->lock);
-    g_cond_init(&vddk->wake);
+    vddk->silence_s = vsphere->stall_s != 0 ? vsphere->stall_s : vim_patience_stall_s(vsphere->vim);
     if (!prepare(vddk, vsphere, error))
         return NULL;
     g_autoptr(GPtrArray) argv = make_arguments(vddk, vsphere, wish, program, library, thumbprint);
@@ -364,26 +351,13 @@ vddk_disk(const struct vddk *vddk)
     return vddk->disk;
 }
 
-static void
-end_watcher(struct vddk *vddk)
-{
-    g_mutex_lock(&vddk->lock);
-    vddk->ends = TRUE;
-    g_cond_broadcast(&vddk->wake);
-    g_mutex_unlock(&vddk->lock);
-    g_clear_pointer(&vddk->watcher, g_thread_join);
-}
-
 void
 vddk_free(struct vddk *vddk)
 {
     if (vddk == NULL)
         return;
     disk_close(vddk->disk);
-    end_watcher(vddk);
-    g_mutex_lock(&vddk->lock);
     end(vddk);
-    g_mutex_unlock(&vddk->lock);
     if (vddk->directory != NULL) {
         g_unlink(vddk->socket);
         g_unlink(vddk->password_file);
@@ -394,7 +368,5 @@ vddk_free(struct vddk *vddk)
     g_free(vddk->socket);
     g_free(vddk->password_file);
     g_free(vddk->log);
-    g_mutex_clear(&vddk->lock);
-    g_cond_clear(&vddk->wake);
     g_free(vddk);
 }

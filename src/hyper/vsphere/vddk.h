@@ -18,7 +18,12 @@ struct vddk_wish {
 };
 
 /* Start it.  SLIPWAY_ERROR_UNSUPPORTED: a part is missing, with words that say which;
- * SLIPWAY_ERROR_NETWORK or as disk_nbd_open() with the program's last words. */
+ * SLIPWAY_ERROR_FAILED: it ended; SLIPWAY_ERROR_NETWORK or as disk_nbd_open() with the program's
+ * last words.
+ *
+ * The library may hang for ever when a host does not answer: what the program brings nothing for is
+ * given up after vsphere.stall_s, else as long as a call may take, here and in the disk's reads, as
+ * disk_nbd_options.silence_s says. */
 struct vddk *vddk_open(struct vsphere *vsphere, const struct vddk_wish *wish, GError **error);
 struct disk *vddk_disk(const struct vddk *vddk); /* borrowed */
 /* Close the disk and end the program.  NULL is fine. */

@@ -15,3 +15,9 @@ vim_patience_pause_ms(const struct vim *vim, guint n)
 {
     return http_handle_pause_us(vim->http, n) / 1000;
 }
+
+guint
+vim_patience_stall_s(const struct vim *vim)
+{
+    return vim->stall_s;
+}

@@ -8,3 +8,5 @@
 guint vim_patience_retries(const struct vim *vim);
 /* The pause before try `n` (from 1), longer each time. */
 guint64 vim_patience_pause_ms(const struct vim *vim, guint n);
+/* Seconds after which a call that brings nothing is given up. */
+guint vim_patience_stall_s(const struct vim *vim);
