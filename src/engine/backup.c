@@ -459,9 +459,11 @@ run_sources(struct store *store, struct store_writer **writer, struct backup_opt
         g_propagate_error(error, g_steal_pointer(&local));
     }
     options->sources = NULL;
-    if (report->set != NULL && options->hooks.sources_read != NULL)
-        options->hooks.sources_read(options->hooks.data);
-    return report->set != NULL;
+    if (report->set == NULL || options->hooks.sources_read == NULL ||
+        options->hooks.sources_read(options->hooks.data, error))
+        return report->set != NULL;
+    backup_report_clear(report);
+    return FALSE;
 }
 
 /* Takes over the writer. */

@@ -30,9 +30,10 @@ struct backup_hooks {
      * sources_read(), and what else of `options` (its own copy) is known only then. */
     gboolean (*open)(gpointer data, struct backup_options *options, const struct set_entry *parent,
                      GError **error);
-    /* Called once, when the last byte of all sources was read; no source and no extents are
-     * touched after.  Not called when the run fails before. */
-    void (*sources_read)(gpointer data);
+    /* Called once, when the last byte of all sources was read and before the set is stored; no
+     * source and no extents are touched after.  FALSE: what was read is not to be kept, and the run
+     * fails with `error`.  Not called when the run fails before. */
+    gboolean (*sources_read)(gpointer data, GError **error);
     /* Called once, as soon as the set is stored, before it is verified. */
     void (*stored)(gpointer data);
     gpointer data;

@@ -22,6 +22,7 @@ struct run {
     gint64 read_begun;
     gboolean thawed, stored, settled;
     char *thaw_words; /* why it could not be thawed */
+    char *torn;       /* as frozen_torn() */
 };
 
 static void
@@ -249,10 +250,15 @@ settle(struct run *run)
     }
 }
 
-static void
-sources_read(gpointer data)
+/* That it could not be thawed does no harm to what was read. */
+static gboolean
+sources_read(gpointer data, GError **error)
 {
-    thaw(data);
+    struct run *run = data;
+    thaw(run);
+    const char *torn = frozen_torn(run->frozen);
+    return torn == NULL || error_set(error, SLIPWAY_ERROR_BUSY,
+                                     "%s; nothing was stored: run the backup again", torn);
 }
 
 static void
@@ -269,8 +275,10 @@ end(struct run *run)
 {
     thaw(run);
     settle(run);
-    if (run->frozen != NULL)
+    if (run->frozen != NULL) {
         run->report->frozen_ms = frozen_milliseconds(run->frozen);
+        run->torn = g_strdup(frozen_torn(run->frozen));
+    }
     if (run->thaw_words != NULL) {
         progress_warning(run->options->progress, "%s", run->thaw_words);
         note_left(run, run->thaw_words);
@@ -343,6 +351,18 @@ begin(struct run *run, struct store *store)
     run->label = set_cut_text(hypervisor_label(run->hypervisor), SET_NAME_MAX);
 }
 
+/* With what else is to be known: why reading has failed, perhaps, and what is left. */
+static void
+fail(const struct run *run, const GError *failure, GError **error)
+{
+    const char *left = run->report->left;
+    gboolean torn = run->torn != NULL && strstr(failure->message, run->torn) == NULL &&
+                    !g_error_matches(failure, SLIPWAY_ERROR, SLIPWAY_ERROR_CANCELLED);
+    g_set_error(error, failure->domain, failure->code, "%s%s%s%s%s", failure->message,
+                torn ? "; " : "", torn ? run->torn : "", left != NULL ? "; besides: " : "",
+                left != NULL ? left : "");
+}
+
 gboolean
 machine_backup_run(struct store *store, struct hypervisor *hypervisor,
                    const struct machine_backup_options *options,
@@ -357,12 +377,8 @@ machine_backup_run(struct store *store, struct hypervisor *hypervisor,
                   check_machine(&run, &local) && cancel_check(&local) &&
                   back_up(&run, store, &local);
     end(&run);
-    if (ok)
-        return TRUE;
-    if (report->left != NULL)
-        g_set_error(error, local->domain, local->code, "%s; besides: %s", local->message,
-                    report->left);
-    else
-        g_propagate_error(error, g_steal_pointer(&local));
-    return FALSE;
+    if (!ok)
+        fail(&run, local, error);
+    g_free(run.torn);
+    return ok;
 }

@@ -129,6 +129,12 @@ frozen_thaw(struct frozen *frozen, GError **error)
     return TRUE;
 }
 
+const char *
+frozen_torn(const struct frozen *frozen)
+{
+    return frozen->torn;
+}
+
 gboolean
 frozen_settle(struct frozen *frozen, gboolean kept, GError **error)
 {
@@ -165,5 +171,6 @@ frozen_free(struct frozen *frozen)
         progress_warning(frozen->progress, "%s", error->message);
     g_ptr_array_unref(frozen->disks);
     g_free(frozen->words);
+    g_free(frozen->torn);
     frozen->class->free(frozen);
 }

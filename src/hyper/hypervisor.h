@@ -5,6 +5,7 @@
  *   hypervisor_list()    what runs there, and where
  *   hypervisor_freeze()  one moment of a machine: its disks as struct disk, with what changed
  *     frozen_thaw()        the snapshot is gone, and merged
+ *     frozen_torn()        whether it had stayed until the disks were read
  *     frozen_settle()      the set was stored, or was not
  *   hypervisor_create()  a new machine with disks to be filled
  *     placement_finish(), placement_abandon()
@@ -194,6 +195,12 @@ const struct frozen_disk *frozen_get_disk(const struct frozen *frozen, guint ind
  * although the user has cancelled, and tries again what may pass.  FALSE: what is left, where, and
  * how to remove it.  Calling it again tries again. */
 gboolean frozen_thaw(struct frozen *frozen, GError **error);
+
+/* After frozen_thaw() was called, whatever it returned: why what was read cannot be relied on, as a
+ * sentence that names the machine (somebody else took away what kept its disks as they were, so the
+ * bytes may be of several moments although no read failed); NULL: nothing is known against it.
+ * What the first call finds is the answer, as nothing is read after it. */
+const char *frozen_torn(const struct frozen *frozen);
 
 /* After frozen_thaw(): the set with these change ids was stored (`kept`), so what older ones of
  * this chain needed can go; or was not, and those given in freeze_options stay good. */

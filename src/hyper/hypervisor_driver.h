@@ -49,7 +49,11 @@ void hypervisor_init(struct hypervisor *hypervisor, const struct hypervisor_clas
                      const struct hypervisor_options *options);
 
 struct frozen_class {
-    /* All struct disk were closed before.  May be called again after a failure. */
+    /* All struct disk were closed before.  May be called again after a failure.  The first call
+     * looks, before it takes anything away, whether what keeps the disks as they were is still
+     * there, and sets `torn` when somebody else took it and wrong bytes may have been read without
+     * an error; not when it cannot be told.  Later calls do not look: what is gone then may have
+     * gone after the reading, by our own doing or by an administrator's. */
     gboolean (*thaw)(struct frozen *self, GError **error);
     gboolean (*settle)(struct frozen *self, gboolean kept, GError **error); /* NULL: nothing */
     void (*free)(struct frozen *self); /* what `self` owns, and `self` */
@@ -60,6 +64,7 @@ struct frozen {
     GPtrArray *disks; /* of struct frozen_disk *, as ordered in freeze_options */
     enum frozen_consistency consistency;
     char *words;
+    char *torn;          /* as frozen_torn(); freed by the frontend */
     gint64 begun, ended; /* g_get_monotonic_time(); frozen_begin() and the frontend set them */
     gboolean thawed, settled;
     gboolean decided; /* frozen_settle() was called, though it may have failed */

@@ -84,6 +84,9 @@ void hypervisor_memory_add_place(struct hypervisor *hypervisor, struct place *pl
 void hypervisor_memory_leave(struct hypervisor *hypervisor, const char *ref, const char *mark);
 gboolean hypervisor_memory_has(struct hypervisor *hypervisor, const char *ref, const char *mark);
 void hypervisor_memory_drop(struct hypervisor *hypervisor, const char *ref, const char *mark);
+/* Somebody removes the snapshots of those who have frozen the machine: from now on they read what
+ * its guest has written since, and no read fails for it. */
+void hypervisor_memory_tear(struct hypervisor *hypervisor, const char *ref);
 
 /* ---- What happens ---------------------------------------------------------------------------- */
 

@@ -27,6 +27,7 @@ struct view {
     struct disk base;
     struct hypervisor *hypervisor;
     struct disk *content;      /* of a frozen disk, its own */
+    struct memory_view_of of;  /* of a frozen disk */
     struct memory_disk *whose; /* of one to be filled */
 };
 
@@ -41,12 +42,27 @@ count(struct view *view, int opened, guint64 bytes_read, guint64 bytes_written)
     g_mutex_unlock(&state->lock);
 }
 
+/* As it was; when somebody has removed the snapshot, as it is, without a word. */
+static gboolean
+read_moment(struct view *view, guint64 offset, void *buffer, gsize length, GError **error)
+{
+    struct memory_state *state = memory_state(view->hypervisor);
+    g_mutex_lock(&state->lock);
+    struct memory_machine *memory = memory_find(state, view->of.ref);
+    gboolean torn = memory != NULL && !memory_is_frozen(memory, view->of.mark);
+    const struct memory_disk *now = torn ? memory_find_disk(memory, view->of.disk) : NULL;
+    gboolean ok =
+        disk_read(now != NULL ? now->content : view->content, offset, buffer, length, error);
+    g_mutex_unlock(&state->lock);
+    return ok;
+}
+
 static gboolean
 read_frozen(struct disk *self, guint64 offset, void *buffer, gsize length, GError **error)
 {
     struct view *view = (struct view *)self;
     if (!memory_call(view->hypervisor, HYPERVISOR_MEMORY_READ, error) ||
-        !disk_read(view->content, offset, buffer, length, error))
+        !read_moment(view, offset, buffer, length, error))
         return FALSE;
     count(view, 0, length, 0);
     return TRUE;
@@ -142,9 +158,12 @@ open_view(struct hypervisor *hypervisor, struct disk *content, struct memory_dis
 }
 
 struct disk *
-memory_frozen_disk(struct hypervisor *hypervisor, struct disk *content)
+memory_frozen_disk(struct hypervisor *hypervisor, struct disk *content,
+                   const struct memory_view_of *of)
 {
-    return open_view(hypervisor, content, NULL);
+    struct disk *disk = open_view(hypervisor, content, NULL);
+    ((struct view *)disk)->of = *of;
+    return disk;
 }
 
 struct disk *

@@ -9,6 +9,7 @@ struct memory_frozen {
     struct frozen base;
     struct hypervisor *hypervisor;
     char *ref, *mark, *chain;
+    gboolean looked;   /* whether the snapshot was there to the end */
     GArray *sequences; /* of guint64: of each disk's change id */
     GPtrArray *uuids;  /* of char *, NULL without tracking */
 };
@@ -19,10 +20,28 @@ state_of(const struct memory_frozen *frozen)
     return memory_state(frozen->hypervisor);
 }
 
+/* Of a machine that is gone nothing can be told. */
+static void
+look(struct memory_frozen *frozen)
+{
+    struct memory_state *state = state_of(frozen);
+    if (frozen->looked)
+        return;
+    frozen->looked = TRUE;
+    g_mutex_lock(&state->lock);
+    const struct memory_machine *memory = memory_find(state, frozen->ref);
+    if (memory != NULL && !memory_is_frozen(memory, frozen->mark))
+        frozen->base.torn = g_strdup_printf("somebody removed the snapshot of %s while its disks "
+                                            "were read",
+                                            memory->machine->name);
+    g_mutex_unlock(&state->lock);
+}
+
 static gboolean
 thaw(struct frozen *self, GError **error)
 {
     struct memory_frozen *frozen = (struct memory_frozen *)self;
+    look(frozen);
     if (!memory_call(frozen->hypervisor, HYPERVISOR_MEMORY_THAW, error))
         return FALSE;
     struct memory_state *state = state_of(frozen);
@@ -247,7 +266,8 @@ memory_freeze(struct hypervisor *hypervisor, const struct machine *machine,
     /* Counting them takes the lock. */
     for (guint i = 0; i < frozen->base.disks->len; i++) {
         struct frozen_disk *disk = g_ptr_array_index(frozen->base.disks, i);
-        disk->disk = memory_frozen_disk(hypervisor, disk->disk);
+        const struct memory_view_of of = {frozen->ref, disk->name, frozen->mark};
+        disk->disk = memory_frozen_disk(hypervisor, disk->disk, &of);
     }
     return &frozen->base;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The machines of a hypervisor in memory, and what a test and their guests do to them. */
+#include "hyper/mark.h"
 #include "hyper/memory_private.h"
 
 #include <string.h>
@@ -137,6 +138,12 @@ memory_no_machine(struct memory_state *state, const char *ref, GError **error)
               state->label, ref, names->str);
     g_string_free(names, TRUE);
     return NULL;
+}
+
+gboolean
+memory_is_frozen(const struct memory_machine *memory, const char *mark)
+{
+    return g_ptr_array_find_with_equal_func(memory->snapshots, mark, g_str_equal, NULL);
 }
 
 void
@@ -346,5 +353,17 @@ hypervisor_memory_drop(struct hypervisor *hypervisor, const char *ref, const cha
     GPtrArray *snapshots = must_find(state, ref)->snapshots;
     if (g_ptr_array_find_with_equal_func(snapshots, mark, g_str_equal, &index))
         g_ptr_array_remove_index(snapshots, index);
+    g_mutex_unlock(&state->lock);
+}
+
+void
+hypervisor_memory_tear(struct hypervisor *hypervisor, const char *ref)
+{
+    struct memory_state *state = memory_state(hypervisor);
+    g_mutex_lock(&state->lock);
+    GPtrArray *snapshots = must_find(state, ref)->snapshots;
+    for (guint i = snapshots->len; i-- > 0;)
+        if (mark_look(g_ptr_array_index(snapshots, i)) == MARK_ALIVE)
+            g_ptr_array_remove_index(snapshots, i);
     g_mutex_unlock(&state->lock);
 }

@@ -72,6 +72,8 @@ struct memory_machine *memory_find_name(struct memory_state *state, const char *
 /* Takes it over, and gives it a ref, an id and MAC addresses where it has none. */
 void memory_add(struct memory_state *state, struct memory_machine *memory);
 struct memory_disk *memory_find_disk(struct memory_machine *memory, const char *name);
+/* Whether it has the snapshot of that name. */
+gboolean memory_is_frozen(const struct memory_machine *memory, const char *mark);
 void memory_stamp(struct memory_disk *disk, guint64 offset, guint64 length);
 void memory_track_anew(struct memory_disk *disk);
 /* SLIPWAY_ERROR_NOT_FOUND, with those that are there. */
@@ -85,8 +87,13 @@ void memory_machine_free(struct memory_machine *memory);
 
 /* memory_disk.c: a copy of the first `size` bytes. */
 struct disk *memory_copy(struct disk *from, guint64 size, const char *label);
-/* A disk that reads `content` (taken over) and counts it. */
-struct disk *memory_frozen_disk(struct hypervisor *hypervisor, struct disk *content);
+/* A disk that reads `content` (taken over) and counts it; without the snapshot `mark` it reads what
+ * the machine has now.  Must not outlive the strings. */
+struct memory_view_of {
+    const char *ref, *disk, *mark;
+};
+struct disk *memory_frozen_disk(struct hypervisor *hypervisor, struct disk *content,
+                                const struct memory_view_of *of);
 /* A disk that writes to `disk`, which must outlive it, and counts it. */
 struct disk *memory_target(struct hypervisor *hypervisor, struct memory_disk *disk);
 

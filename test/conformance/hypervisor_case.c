@@ -220,6 +220,7 @@ hypervisor_case_thaw(struct frozen *frozen)
     gboolean ok = frozen_thaw(frozen, &error);
     g_assert_no_error(error);
     g_assert_true(ok);
+    g_assert_cmpstr(frozen_torn(frozen), ==, NULL);
     for (guint i = 0; i < frozen_n_disks(frozen); i++)
         g_assert_null(frozen_get_disk(frozen, i)->disk);
 }

@@ -306,6 +306,55 @@ test_follow(gconstpointer suite)
     end(peer);
 }
 
+/* Somebody removes the snapshot: no read fails, but bytes are of another moment, and that is told
+ * by the first thaw. */
+static void
+test_torn(gconstpointer suite)
+{
+    struct peer *peer = begin(suite, NULL);
+    g_autoptr(GError) error = NULL;
+    struct hypervisor *hypervisor = peer->hypervisor;
+    hypervisor_memory_leave(hypervisor, peer->ref, "user's own");
+    for (guint fails = 0; fails < 2; fails++) {
+        hypervisor_memory_fill(hypervisor, peer->ref, "scsi0:0", 0, 65536, 0x11);
+        struct frozen *frozen = freeze(hypervisor, peer->ref, "a", NULL, &error);
+        hypervisor_memory_fill(hypervisor, peer->ref, "scsi0:0", 0, 65536, 0xee);
+        guint8 byte = 1;
+        g_assert_true(disk_read(frozen_get_disk(frozen, 0)->disk, 0, &byte, 1, &error));
+        g_assert_cmpuint(byte, ==, 0x11);
+        hypervisor_memory_tear(hypervisor, peer->ref);
+        g_assert_true(disk_read(frozen_get_disk(frozen, 0)->disk, 0, &byte, 1, &error));
+        g_assert_cmpuint(byte, ==, 0xee);
+        g_assert_cmpstr(frozen_torn(frozen), ==, NULL);
+        if (fails)
+            hypervisor_memory_fault(hypervisor, HYPERVISOR_MEMORY_THAW, 1, TRUE,
+                                    SLIPWAY_ERROR_NETWORK);
+        g_assert_cmpint(frozen_thaw(frozen, NULL), ==, !fails);
+        g_assert_nonnull(frozen_torn(frozen));
+        g_assert_nonnull(strstr(frozen_torn(frozen), "app01"));
+        frozen_free(frozen);
+    }
+    g_assert_true(hypervisor_memory_has(hypervisor, peer->ref, "user's own"));
+    end(peer);
+}
+
+/* Gone between two thaws it was still there to the end. */
+static void
+test_gone_later(gconstpointer suite)
+{
+    struct peer *peer = begin(suite, NULL);
+    g_autoptr(GError) error = NULL;
+    struct frozen *frozen = freeze(peer->hypervisor, peer->ref, "a", NULL, &error);
+    hypervisor_memory_fault(peer->hypervisor, HYPERVISOR_MEMORY_THAW, 1, TRUE,
+                            SLIPWAY_ERROR_NETWORK);
+    g_assert_false(frozen_thaw(frozen, NULL));
+    hypervisor_memory_tear(peer->hypervisor, peer->ref);
+    g_assert_true(frozen_thaw(frozen, &error));
+    g_assert_cmpstr(frozen_torn(frozen), ==, NULL);
+    frozen_free(frozen);
+    end(peer);
+}
+
 static void
 test_read_only(gconstpointer suite)
 {
@@ -392,6 +441,8 @@ main(int argc, char **argv)
     g_test_add_data_func("/hypervisor/memory/unsettled", &memory, test_unsettled);
     g_test_add_data_func("/hypervisor/memory/strict", &memory, test_strict);
     g_test_add_data_func("/hypervisor/memory/follow", &memory, test_follow);
+    g_test_add_data_func("/hypervisor/memory/torn", &memory, test_torn);
+    g_test_add_data_func("/hypervisor/memory/gone-later", &memory, test_gone_later);
     g_test_add_data_func("/hypervisor/memory/read-only", &memory, test_read_only);
     g_test_add_data_func("/hypervisor/memory/threads", &memory, test_threads);
     return g_test_run();

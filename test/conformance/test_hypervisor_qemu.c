@@ -216,6 +216,7 @@ keep(struct frozen *frozen)
     g_autoptr(GError) error = NULL;
     frozen_thaw(frozen, &error);
     g_assert_no_error(error);
+    g_assert_cmpstr(frozen_torn(frozen), ==, NULL);
     frozen_settle(frozen, TRUE, &error);
     g_assert_no_error(error);
     frozen_free(frozen);
@@ -509,7 +510,51 @@ test_restarted_frozen(void)
     g_assert_true(frozen_thaw(frozen, &error));
     g_assert_true(frozen_settle(frozen, TRUE, &error));
     g_assert_no_error(error);
+    g_assert_cmpstr(frozen_torn(frozen), ==, NULL);
     frozen_free(frozen);
+}
+
+/* Somebody cancels the job that keeps what the guest overwrites: no read fails, and what is read is
+ * what the guest has now. */
+static void
+test_job_cancelled(void)
+{
+    auto_fixture fixture;
+    g_autoptr(GError) error = NULL;
+    if (!fixture_begin(&fixture))
+        return;
+    g_autofree char *vd0 = NULL, *sd1 = NULL;
+    store_first(&fixture, &vd0, &sd1);
+    qemu_peer_io(fixture.peer, "vd0", "write -P 7 0 64k");
+    struct frozen *frozen = freeze(&fixture, vd0, sd1);
+    json_t *jobs = qemu_peer_ask(fixture.peer, "query-jobs", NULL);
+    g_assert_cmpuint(json_array_size(jobs), ==, 2);
+    qemu_peer_do(fixture.peer, "block-job-cancel",
+                 json_pack("{s:O}", "device", json_object_get(json_array_get(jobs, 0), "id")));
+    json_decref(jobs);
+    for (gsize left = 2; left > 1; g_usleep(1000)) {
+        jobs = qemu_peer_ask(fixture.peer, "query-jobs", NULL);
+        left = json_array_size(jobs);
+        json_decref(jobs);
+    }
+    qemu_peer_io(fixture.peer, "vd0", "write -P 8 0 64k");
+    qemu_peer_io(fixture.peer, "sd1", "write -P 9 0 64k");
+    guint8 bytes[2] = {0};
+    for (guint i = 0; i < 2; i++)
+        disk_read(frozen_get_disk(frozen, i)->disk, 0, &bytes[i], 1, &error);
+    g_assert_no_error(error);
+    g_assert_true(bytes[0] == 8 || bytes[1] == 9);
+    frozen_thaw(frozen, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(frozen_torn(frozen));
+    g_assert_nonnull(strstr(frozen_torn(frozen), "was ended by somebody else"));
+    frozen_settle(frozen, FALSE, &error);
+    g_assert_no_error(error);
+    frozen_free(frozen);
+    frozen = freeze(&fixture, vd0, sd1);
+    expect_change(frozen_get_disk(frozen, 0), 0, KIB64);
+    expect_byte(frozen_get_disk(frozen, 0), 0, 8);
+    keep(frozen);
 }
 
 static void
@@ -786,6 +831,7 @@ main(int argc, char **argv)
     g_test_add_func("/hypervisor/qemu/own/killed-between", test_killed_between);
     g_test_add_func("/hypervisor/qemu/own/killed-frozen", test_killed_frozen);
     g_test_add_func("/hypervisor/qemu/own/restarted-frozen", test_restarted_frozen);
+    g_test_add_func("/hypervisor/qemu/own/job-cancelled", test_job_cancelled);
     g_test_add_func("/hypervisor/qemu/own/grown", test_grown);
     g_test_add_func("/hypervisor/qemu/own/bitmaps-go", test_bitmaps_go);
     g_test_add_func("/hypervisor/qemu/own/quiet-left", test_quiet_left);

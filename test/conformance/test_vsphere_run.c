@@ -70,27 +70,6 @@ test_busy(void)
     frozen_free(vsphere_bench_freeze(&bench, NULL));
 }
 
-/* Somebody else takes the snapshot away while it is read. */
-static void
-test_taken_away(void)
-{
-    auto_vsphere_bench bench;
-    g_autoptr(GError) error = NULL;
-    if (!vsphere_bench_begin_run(&bench))
-        return;
-    vsphere_bench_add(&bench, NULL, NULL);
-    vsphere_bench_open(&bench, HYPERVISOR_TRANSPORT_HTTPS);
-    struct frozen *frozen = vsphere_bench_freeze(&bench, NULL);
-    json_t *machine = vsphere_peer_machine(bench.peer, VSPHERE_PEER_MACHINE);
-    json_t *snapshot = json_array_get(json_object_get(machine, "snapshots"), 0);
-    vsphere_bench_change(&bench, "remove", json_string_value(json_object_get(snapshot, "name")));
-    json_decref(machine);
-    g_assert_true(frozen_thaw(frozen, &error));
-    g_assert_no_error(error);
-    frozen_free(frozen);
-    vsphere_bench_expect_note(&bench, "removed by somebody else");
-}
-
 /* The user stops it while the server still makes the snapshot. */
 static void
 test_cancelled(void)
@@ -294,7 +273,6 @@ main(int argc, char **argv)
     g_test_add_func("/vsphere/run/user-snapshots/https", test_user_snapshots_https);
     g_test_add_func("/vsphere/run/user-snapshots/hot-add", test_user_snapshots_hot_add);
     g_test_add_func("/vsphere/run/busy", test_busy);
-    g_test_add_func("/vsphere/run/taken-away", test_taken_away);
     g_test_add_func("/vsphere/run/cancelled", test_cancelled);
     g_test_add_func("/vsphere/run/state/template", test_template);
     g_test_add_func("/vsphere/run/state/suspended", test_suspended);

@@ -643,6 +643,121 @@ test_thaw_fails(void)
     machine_backup_report_clear(&report);
 }
 
+/* ---- Somebody takes the snapshot away -------------------------------------------------------- */
+
+/* When the first byte of the second segment is asked for, or at the very end. */
+struct thief {
+    const char *ref;
+    enum hypervisor_memory_call at;
+    guint skip;
+};
+
+static void
+take_snapshot_away(struct hypervisor *hypervisor, enum hypervisor_memory_call call, gpointer data)
+{
+    struct thief *thief = data;
+    if (call != thief->at || thief->skip-- > 0)
+        return;
+    hypervisor_memory_tear(hypervisor, thief->ref);
+    hypervisor_memory_fill(hypervisor, thief->ref, "scsi0:0", 0, MACHINE_SIZE, 0x99);
+    hypervisor_memory_follow(hypervisor, NULL, NULL);
+}
+
+static void
+expect_torn(struct world *world, guint skip)
+{
+    struct thief thief = {world->ref, HYPERVISOR_MEMORY_READ, skip};
+    struct machine_backup_options options = world_options(world, world->ref);
+    options.threads = 1;
+    hypervisor_memory_follow(world->hypervisor, take_snapshot_away, &thief);
+    expect_error(world, &options, SLIPWAY_ERROR_BUSY,
+                 "somebody removed the snapshot of app01 while its disks were read; nothing was "
+                 "stored: run the backup again");
+    g_autofree char *events = hypervisor_memory_events(world->hypervisor);
+    g_assert_true(g_str_has_suffix(events, "freeze read thaw settle-lost"));
+    g_assert_cmpuint(world->warnings->len, ==, 0);
+}
+
+/* What was stored of it already is only found again where it is right. */
+static void
+expect_good(struct world *world, const char *method)
+{
+    struct machine_backup_report report;
+    const struct set *set = world_backup(world, world->ref, &report);
+    g_assert_cmpstr(set->method, ==, method);
+    world_assert_is_now(world, world->ref, set);
+    machine_backup_report_clear(&report);
+    world_assert_clean(world);
+}
+
+static void
+test_torn(void)
+{
+    auto_ptr(world) world = world_new();
+    expect_torn(world, 1);
+    g_assert_cmpuint(fixture_count(store_repo(world->store), "sets"), ==, 0);
+    expect_good(world, "full");
+    world_scribble(world, world->ref, 3);
+    expect_torn(world, 1);
+    g_assert_cmpuint(fixture_count(store_repo(world->store), "sets"), ==, 1);
+    /* The change ids of the set before it are good still. */
+    expect_good(world, "extents");
+}
+
+/* No byte is of another moment, as nobody can know. */
+static void
+test_torn_at_the_end(void)
+{
+    auto_ptr(world) world = world_with_set();
+    struct thief thief = {world->ref, HYPERVISOR_MEMORY_THAW, 0};
+    struct machine_backup_report report;
+    world_scribble(world, world->ref, 3);
+    hypervisor_memory_follow(world->hypervisor, take_snapshot_away, &thief);
+    /* That it is gone when it is to be removed is nobody's harm. */
+    world_backup(world, world->ref, &report);
+    machine_backup_report_clear(&report);
+    world_assert_clean(world);
+    expect_good(world, "extents");
+}
+
+/* It cannot be thawed either: both is told. */
+static void
+test_torn_and_left(void)
+{
+    auto_ptr(world) world = world_with_set();
+    struct thief thief = {world->ref, HYPERVISOR_MEMORY_READ, 0};
+    struct machine_backup_options options = world_options(world, world->ref);
+    struct machine_backup_report report;
+    g_autoptr(GError) error = NULL;
+    options.threads = 1;
+    world_scribble(world, world->ref, 3);
+    hypervisor_memory_follow(world->hypervisor, take_snapshot_away, &thief);
+    hypervisor_memory_fault(world->hypervisor, HYPERVISOR_MEMORY_THAW, 1, FALSE,
+                            SLIPWAY_ERROR_NETWORK);
+    g_assert_false(machine_backup_run(world->store, world->hypervisor, &options, &report, &error));
+    g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_BUSY);
+    g_assert_nonnull(strstr(error->message, "run the backup again; besides: "));
+    g_assert_null(report.backup.set);
+    g_assert_cmpuint(fixture_count(store_repo(world->store), "sets"), ==, 1);
+    machine_backup_report_clear(&report);
+    hypervisor_memory_heal(world->hypervisor);
+    expect_good(world, "extents");
+}
+
+/* Where reading fails for it, it is told why. */
+static void
+test_torn_and_unreadable(void)
+{
+    auto_ptr(world) world = world_new();
+    struct thief thief = {world->ref, HYPERVISOR_MEMORY_READ, 0};
+    struct machine_backup_options options = world_options(world, world->ref);
+    options.threads = 1;
+    hypervisor_memory_follow(world->hypervisor, take_snapshot_away, &thief);
+    hypervisor_memory_fault(world->hypervisor, HYPERVISOR_MEMORY_READ, 2, FALSE, SLIPWAY_ERROR_IO);
+    expect_error(world, &options, SLIPWAY_ERROR_IO,
+                 "cannot read (a fault made for a test); somebody removed the snapshot of app01");
+}
+
 /* ---- Faults ---------------------------------------------------------------------------------- */
 
 /* After whatever happened: the next backup is that of a full read. */
@@ -915,6 +1030,10 @@ main(int argc, char **argv)
     g_test_add_func("/machine-backup/quiesce", test_quiesce);
     g_test_add_func("/machine-backup/off", test_off);
     g_test_add_func("/machine-backup/thaw-fails", test_thaw_fails);
+    g_test_add_func("/machine-backup/torn", test_torn);
+    g_test_add_func("/machine-backup/torn-at-the-end", test_torn_at_the_end);
+    g_test_add_func("/machine-backup/torn-and-left", test_torn_and_left);
+    g_test_add_func("/machine-backup/torn-and-unreadable", test_torn_and_unreadable);
     g_test_add_func("/machine-backup/faults", test_faults);
     g_test_add_func("/machine-backup/store-fails", test_store_fails);
     g_test_add_func("/machine-backup/two-stores", test_two_stores);

@@ -15,7 +15,6 @@
 #include <sys/statvfs.h>
 
 #define COPY "t"   /* a bitmap as it was at the moment of the freeze */
-#define JOB "b"    /* that saves what the guest overwrites */
 #define EXPORT "e" /* by which it is read */
 
 /* Of what is frozen, that should be free where the guest's overwrites go. */
@@ -212,8 +211,8 @@ list_actions(const struct qemu_frozen *frozen)
     for (guint i = 0; i < frozen->parts->len; i++) {
         const struct qemu_part *part = g_ptr_array_index(frozen->parts, i);
         const char *node = part->drive->node;
-        g_autofree char *job = qemu_leftovers_name(frozen->mark, JOB, i);
-        g_autofree char *filter = qemu_leftovers_node(frozen->mark, JOB, i);
+        g_autofree char *job = qemu_leftovers_name(frozen->mark, QEMU_FROZEN_JOB, i);
+        g_autofree char *filter = qemu_leftovers_node(frozen->mark, QEMU_FROZEN_JOB, i);
         g_autofree char *copy = qemu_leftovers_name(frozen->mark, COPY, i);
         if (part->new != NULL)
             add_action(actions, "block-dirty-bitmap-add",
@@ -412,8 +411,10 @@ qemu_freeze(struct qemu_session *session, const char *agent, const char *scratch
     struct qemu_frozen *frozen = qemu_frozen_new(session, agent, scratch, options);
     if (add_parts(frozen, options, error) && ask_status(frozen, error) &&
         choose_bitmaps(frozen, options, error) && prepare(frozen, scratch, error) &&
-        freeze_now(frozen, options, error) && open_disks(frozen, error))
+        freeze_now(frozen, options, error) && open_disks(frozen, error)) {
+        frozen->reading = TRUE;
         return &frozen->base;
+    }
     frozen_free(&frozen->base);
     return NULL;
 }

@@ -63,10 +63,57 @@ release(struct qemu_frozen *frozen)
     return ok;
 }
 
+/* It is there, and not about to end. */
+static gboolean
+saves(const json_t *jobs, const char *id)
+{
+    gsize i;
+    json_t *job;
+    json_array_foreach((json_t *)jobs, i, job)
+    {
+        const char *status = json_string_value(json_object_get(job, "status"));
+        if (g_strcmp0(json_string_value(json_object_get(job, "id")), id) == 0)
+            return g_strcmp0(status, "running") == 0 || g_strcmp0(status, "paused") == 0;
+    }
+    return FALSE;
+}
+
+/* It is the QEMU that was read from: one that was started anew has not been told who we are. */
+static gboolean
+knows_us(struct qemu_frozen *frozen)
+{
+    g_autoptr(GPtrArray) notes = qemu_session_notes(frozen->session, NULL);
+    return notes != NULL &&
+           g_ptr_array_find_with_equal_func(notes, frozen->mark, g_str_equal, NULL);
+}
+
+/* Without its job (block-job-cancel) an export goes on without an error, and shows what the guest
+ * has now.  A QEMU that ends closes its exports before it ends its jobs. */
+static void
+look(struct qemu_frozen *frozen)
+{
+    if (!frozen->reading)
+        return;
+    frozen->reading = FALSE;
+    json_t *jobs = qemu_session_ask(frozen->session, "query-jobs", NULL, NULL);
+    gboolean known = jobs != NULL && knows_us(frozen);
+    for (guint i = 0; known && i < frozen->parts->len && frozen->base.torn == NULL; i++) {
+        const struct qemu_part *part = g_ptr_array_index(frozen->parts, i);
+        g_autofree char *id = qemu_leftovers_name(frozen->mark, QEMU_FROZEN_JOB, i);
+        if (!saves(jobs, id))
+            frozen->base.torn = g_strdup_printf(
+                "the backup job of disk %s of QEMU at %s was ended by somebody else "
+                "while it was read, so what was read may be of several moments",
+                part->drive->name, qemu_session_path(frozen->session));
+    }
+    json_decref(jobs);
+}
+
 static gboolean
 thaw(struct frozen *self, GError **error)
 {
     struct qemu_frozen *frozen = (struct qemu_frozen *)self;
+    look(frozen);
     if (!qemu_leftovers_remove(frozen->session, frozen->mark, frozen->agent, error))
         return FALSE;
     if (!qemu_session_is_gone(frozen->session))

@@ -11,6 +11,8 @@
 #include "hyper/hypervisor_driver.h"
 #include "hyper/qemu/qemu_drive.h"
 
+#define QEMU_FROZEN_JOB "b" /* of each disk: it saves what the guest overwrites */
+
 struct qemu_part {                  /* a disk */
     const struct qemu_drive *drive; /* of qemu_frozen.drives */
     int file;                       /* the scratch file; -1 */
@@ -27,6 +29,7 @@ struct qemu_frozen {
     GPtrArray *drives; /* of struct qemu_drive * */
     GPtrArray *parts;  /* of struct qemu_part *, as the base's disks */
     gboolean ran;      /* when it was frozen */
+    gboolean reading;  /* until the first thaw */
 };
 
 /* "slipway_CHAIN_", which all bitmaps of a chain begin with. */

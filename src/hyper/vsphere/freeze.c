@@ -369,8 +369,10 @@ vsphere_freeze(struct hypervisor *self, const struct machine *machine,
     vm->servers = g_ptr_array_new_with_free_func((GDestroyNotify)vddk_free);
     GError *failure = NULL;
     if (vsphere_find_machine(vm->vsphere, machine->ref, &vm->machine, &failure) &&
-        freeze(vm, machine->name != NULL, options, &failure))
+        freeze(vm, machine->name != NULL, options, &failure)) {
+        vm->reading = TRUE;
         return &vm->base;
+    }
     undo(vm, &failure);
     g_propagate_error(error, failure);
     return NULL;

@@ -14,11 +14,12 @@ struct frozen_vm {
     char *label;                    /* of the machine, for messages */
     char *mark;                     /* name of the snapshot; NULL: none was tried */
     char *tried;         /* name of one whose task may still end, though it was given up; NULL */
-    gboolean looked;     /* whether the snapshot was there to the end */
+    gboolean reading;    /* until the first thaw */
     char *datacenter;    /* NULL on a single host */
     gboolean encrypted;  /* its files are not what its guest sees */
     GPtrArray *attached; /* of struct hot_add * */
     GPtrArray *servers;  /* of struct vddk * */
+    guint loose;         /* disks that are read without being attached */
     struct moref self;   /* that this runs in, for hot-add; no value: not known */
     char *no_hot_add;    /* why self is not known */
 };

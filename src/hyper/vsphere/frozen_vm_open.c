@@ -78,6 +78,7 @@ open_folder(struct frozen_vm *vm, const struct device *device, const struct exte
         disk = folder_disk_open(vim, &options, error);
     }
     folder_place_clear(&place);
+    vm->loose += disk != NULL;
     return disk;
 }
 
@@ -90,6 +91,7 @@ open_vddk(struct frozen_vm *vm, const struct device *device, const struct extent
     if (vddk == NULL)
         return NULL;
     g_ptr_array_add(vm->servers, vddk);
+    vm->loose++;
     return view_disk_new(vddk_disk(vddk), allocated, label);
 }
 

@@ -3,7 +3,11 @@
  * removed under them leaves files that nobody can. */
 #include "base/error.h"
 #include "hyper/vsphere/frozen_vm.h"
+#include "hyper/vsphere/patience.h"
 #include "hyper/vsphere/snapshot.h"
+
+/* How often the snapshot is looked for again. */
+#define LOOKS_AGAIN 3u
 
 static gboolean
 detach(struct frozen_vm *vm, GError **error)
@@ -21,21 +25,57 @@ detach(struct frozen_vm *vm, GError **error)
     return TRUE;
 }
 
-/* Looked at once, before it is removed: without it what was read may be of several moments. */
+/* Tried again for a little while: what removes it afterwards has more patience. */
+static gboolean
+find_snapshot(struct frozen_vm *vm, gboolean *ret_there, GError **error)
+{
+    struct patience patience = {.vsphere = vm->vsphere};
+    for (;;) {
+        struct snapshot *found = NULL;
+        g_autoptr(GError) failure = NULL;
+        if (snapshot_find(vm->vsphere, &vm->machine, vm->mark, &found, &failure)) {
+            *ret_there = found != NULL;
+            snapshot_free(found);
+            return TRUE;
+        }
+        if (g_error_matches(failure, SLIPWAY_ERROR, SLIPWAY_ERROR_NOT_FOUND) ||
+            patience.tries >= LOOKS_AGAIN || !patience_wait(&patience, failure)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return FALSE;
+        }
+    }
+}
+
+/* Without the snapshot the files of a machine are merged and written again, and whoever reads them
+ * may go on without an error.  Not so a disk that is attached: as long as it is, its file is locked
+ * and nothing can be merged into it, so what was read is what it was at the snapshot.  (VDDK may
+ * read straight from the storage, without a lock.)
+ *
+ * Only the first thaw looks, also when that fails: afterwards the snapshot may be gone by our own
+ * doing, and nothing is read any more. */
 static void
 check_snapshot(struct frozen_vm *vm)
 {
-    struct snapshot *found = NULL;
-    if (vm->snapshot.value == NULL || vm->mark == NULL || vm->looked)
+    gboolean there;
+    g_autoptr(GError) failure = NULL;
+    if (!vm->reading)
         return;
-    vm->looked = TRUE;
-    if (snapshot_find(vm->vsphere, &vm->machine, vm->mark, &found, NULL) && found == NULL)
+    vm->reading = FALSE;
+    if (!find_snapshot(vm, &there, &failure))
+        progress_warning(vm->base.progress,
+                         "whether snapshot %s of %s stayed until its disks were read could not be "
+                         "found out: %s",
+                         vm->mark, vm->label, failure->message);
+    else if (!there && vm->loose > 0)
+        vm->base.torn = g_strdup_printf("snapshot %s of %s was removed by somebody else while its "
+                                        "disks were read, so what was read may be of several "
+                                        "moments",
+                                        vm->mark, vm->label);
+    else if (!there)
         progress_warning(vm->base.progress,
                          "snapshot %s of %s was removed by somebody else while its disks were "
-                         "read: what was read may be of several moments; do not rely on this "
-                         "backup, and make another",
+                         "read; they were attached, and so stayed what they were",
                          vm->mark, vm->label);
-    snapshot_free(found);
 }
 
 static gboolean
