@@ -21,7 +21,7 @@ DISK = '''<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>
 <source file='{path}'/><target dev='{name}' bus='virtio'/></disk>'''
 DOMAIN = '''<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory><vcpu>2</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
-<devices>{disks}<interface type='user'><mac address='52:54:00:00:00:01'/></interface>
+<devices>{disks}<interface type='user'><mac address='52:54:00:00:00:{number}'/></interface>
 </devices></domain>'''
 JOB = '''<domainbackup mode='pull'><server transport='unix' socket='{folder}/nbd.sock'/><disks>
 <disk name='vda' backup='yes' type='file'><scratch file='{folder}/vda.scratch'/></disk></disks>
@@ -40,14 +40,19 @@ class Peer:
     def begin(self, runs):
         """A new machine; runs have their directories in `runs`."""
         self.runs = pathlib.Path(runs)
+        self.add(NAME)
+
+    def add(self, machine):
+        """One more, which runs."""
         disks = ''
         for name, size in SIZES.items():
-            path = self.daemon.folder / 'images' / f'{name}.qcow2'
+            path = self.daemon.folder / 'images' / f'{machine}-{name}.qcow2'
             path.unlink(missing_ok=True)
             subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', path, str(size)], check=True)
             disks += DISK.format(path=path, name=name)
-        self.daemon.define(DOMAIN.format(name=NAME, disks=disks))
-        self.daemon.virsh('start', NAME)
+        number = sum(map(ord, machine)) % 256
+        self.daemon.define(DOMAIN.format(name=machine, disks=disks, number=f'{number:02x}'))
+        self.daemon.virsh('start', machine)
 
     def end(self):
         """Without it."""
@@ -127,6 +132,18 @@ class Peer:
     def uri(self):
         """For the driver."""
         return self.daemon.uri()
+
+    def restartable(self):
+        """Whether the daemon is one that can be started anew."""
+        return 'yes' if self.daemon.system else ''
+
+    def restart(self):
+        """As an upgrade does; it answers again."""
+        self.daemon.restart()
+
+    def kill(self):
+        """The same, but it does not answer yet."""
+        self.daemon.kill()
 
 
 def main():

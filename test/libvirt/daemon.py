@@ -140,13 +140,20 @@ class Daemon:
         path = pathlib.Path(f'/proc/{self.process.pid}/task/{self.process.pid}/children')
         return path.read_text().split()[0]
 
-    def restart(self):
-        """The daemon, as an upgrade of its package does; its machines go on.  As root only."""
+    def kill(self):
+        """The daemon, whose next one comes by itself; its machines go on.  As root only."""
         first = self.first()
-        (pid,) = pathlib.Path(f'/proc/{first}/task/{first}/children').read_text().split()[:1]
+        # Machines are its children too, once the daemon that has started them is gone.
+        (pid,) = [pid for pid in
+                  pathlib.Path(f'/proc/{first}/task/{first}/children').read_text().split()
+                  if pathlib.Path(f'/proc/{pid}/comm').read_text().strip() == 'libvirtd']
         os.kill(int(pid), signal.SIGKILL)
         while pathlib.Path(f'/proc/{pid}').exists():
             time.sleep(0.05)
+
+    def restart(self):
+        """The same, as an upgrade of its package does, until it answers again."""
+        self.kill()
         end = time.monotonic() + START_SECONDS
         while not self.answers():
             if time.monotonic() > end:

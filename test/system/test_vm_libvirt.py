@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Machines of a real libvirt from the command line: backed up while their guests write, restored,
 started again; and machines that change their hypervisor."""
+import json
 import os
 import pathlib
 import re
@@ -125,6 +126,25 @@ class Running(LibvirtCase):
         target = self.restore(self.name, 'vda')
         self.assertTrue(same_as(target, self.state('vda')))
 
+    def test_job_that_somebody_ends(self):
+        """QEMU shows the disks for a moment longer, as they are by then: nothing of it is kept."""
+        self.start_machine()
+        self.write('first', 1, kib=16384)
+        child = self.start('backup', 'run', self.daemon.uri(self.name), '--bandwidth-limit', '2M')
+        self.wait_for(lambda: self.daemon.run('backup-dumpxml', self.name).returncode == 0)
+        socket = re.search(r"socket='([^']+)'", self.daemon.virsh('backup-dumpxml', self.name))[1]
+        self.wait_for(lambda: [line for line in
+                               pathlib.Path('/proc/net/unix').read_text('utf-8').splitlines()
+                               if line.endswith(socket) and ' 03 ' in line])  # somebody reads
+        self.daemon.virsh('domjobabort', self.name)
+        _, err = child.communicate(timeout=240)
+        self.assertNotEqual(child.returncode, 0, err)
+        self.assertIn('was ended by somebody else', err.decode())
+        self.assertEqual(self.slipway('backup', 'list').json['sets'], [])
+        machine, _ = self.back_up()
+        self.stop()
+        self.assert_set_is(machine, 'vda', self.state('vda'))
+
     def test_killed_emulator_is_a_loud_full(self):
         self.start_machine()
         self.write('first', 1)
@@ -142,6 +162,33 @@ class Running(LibvirtCase):
         self.assertIsNone(machine['disks'][0]['why_full'])
         self.stop()
         self.assert_set_is(machine, 'vda', self.state('vda'))
+
+    @unittest.skipIf(os.geteuid() != 0, 'only the daemon of root can be started anew by the test')
+    def test_daemon_restarts_between_machines(self):
+        """An upgrade of libvirt while the first of two machines is read."""
+        self.start_machine()
+        self.write('first', 1, kib=16384)
+        disks, other = self.disks, f'{self.name}-other'
+        self.disks = {}
+        self.define(other)
+        MachineCase.start(self, other)
+        child = self.start('backup', 'run', self.daemon.uri(f'{self.name}*'),
+                           '--bandwidth-limit', '4M')
+        self.wait_for(lambda: self.daemon.run('backup-dumpxml', self.name).returncode == 0)
+        self.daemon.restart()
+        self.assertEqual(self.daemon.run('backup-dumpxml', self.name).returncode, 0)
+        out, err = child.communicate(timeout=240)
+        self.assertEqual(child.returncode, 0, (out, err))
+        self.assertNotIn(b'at rest', err)  # not either when it came before the guest was woken
+        machines = {row['machine']: row for row in json.loads(out)['machines']}
+        self.assertEqual(sorted(machines), [self.name, other])
+        for name, paths in ((self.name, disks), (other, self.disks)):
+            self.assertIsNone(machines[name]['left'])
+            self.assertEqual(len(self.checkpoints(name)), 1)
+            self.stop(name)
+            self.disks = paths
+            for disk in paths:
+                self.assert_set_is(machines[name], disk, self.state(disk))
 
     def test_killed_run_is_cleaned_up(self):
         self.start_machine()
@@ -199,7 +246,7 @@ class Other(LibvirtCase, VsphereCase):
             with open(raw, 'rb') as file:
                 file.seek(2048 * 512)
                 return file.read(24)
-        self.wait_for(lambda: text().endswith(b'1'), seconds=120)
+        self.wait_for(lambda: text().endswith(b'1'))
         self.assertTrue(text().startswith(b'SLIPWAY-TEST-DISK boot 1'))
         self.stop(name)
 

@@ -40,6 +40,16 @@ is_silent(void)
            last->code != VIR_ERR_OK;
 }
 
+gboolean
+backup_job_is_gone(virDomainPtr domain, const char *socket)
+{
+    g_autofree char *found = backup_job_socket(domain);
+    if (found != NULL)
+        return strcmp(found, socket) != 0;
+    const virError *last = virGetLastError();
+    return last != NULL && last->code == VIR_ERR_NO_DOMAIN_BACKUP && virDomainIsActive(domain) == 1;
+}
+
 /* Asked anew now and then: one that comes while QEMU is busy with its jobs may be lost. */
 gboolean
 backup_job_end(virDomainPtr domain, const char *socket, GError **error)

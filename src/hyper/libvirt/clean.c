@@ -45,12 +45,13 @@ clean_job(virDomainPtr domain, GPtrArray *words, GError **failure)
 }
 
 static void
-clean_rest(struct libvirt *host, const struct scratch *scratch, GPtrArray *words, GError **failure)
+clean_rest(virConnectPtr connection, const struct scratch *scratch, GPtrArray *words,
+           GError **failure)
 {
     g_autofree char *uuid = scratch_rest(scratch);
     if (uuid == NULL)
         return;
-    auto_domain domain = virDomainLookupByUUIDString(host->connection, uuid);
+    auto_domain domain = virDomainLookupByUUIDString(connection, uuid);
     if (domain == NULL || virDomainIsActive(domain) != 1)
         return;
     if (quiesce_wake(domain, first(failure)))
@@ -73,13 +74,13 @@ is_used(virDomainPtr *domains, int n, const struct scratch *scratch)
 
 /* Of whatever machine: but not those whose job still runs. */
 static void
-clean_scratch(struct libvirt *host, virDomainPtr *domains, int n, GPtrArray *words,
-              GError **failure)
+clean_scratch(struct libvirt *host, virConnectPtr connection, virDomainPtr *domains, int n,
+              GPtrArray *words, GError **failure)
 {
     g_autoptr(GPtrArray) left = scratch_left(host);
     for (guint i = 0; i < left->len; i++) {
         const struct scratch *scratch = g_ptr_array_index(left, i);
-        clean_rest(host, scratch, words, failure);
+        clean_rest(connection, scratch, words, failure);
         if (!is_used(domains, n, scratch) && scratch_remove(scratch, first(failure)))
             g_ptr_array_add(words, g_strdup_printf("removed %s, which a run of this program had "
                                                    "left",
@@ -95,14 +96,17 @@ clean_host(struct hypervisor *self, const char *ref, GPtrArray *words, GError **
     if (ref != NULL && only == NULL)
         return FALSE;
     virDomainPtr *domains = NULL;
-    int n = virConnectListAllDomains(host->connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    auto_connection connection = daemon_connect(host->daemon, error);
+    if (connection == NULL)
+        return FALSE;
+    int n = virConnectListAllDomains(connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
     if (n < 0)
         return failure_set(error, "the machines of %s", self->label);
     g_autoptr(GError) failure = NULL;
     for (int i = 0; i < n; i++)
         if (only == NULL || strcmp(virDomainGetName(domains[i]), virDomainGetName(only)) == 0)
             clean_job(domains[i], words, &failure);
-    clean_scratch(host, domains, n, words, &failure);
+    clean_scratch(host, connection, domains, n, words, &failure);
     for (int i = 0; i < n; i++)
         virDomainFree(domains[i]);
     free(domains);

@@ -44,8 +44,17 @@ free_creation(struct placement *self)
 static gboolean
 undefine(struct creation *creation, GError **error)
 {
+    g_autoptr(GError) failure = NULL;
     if (creation->domain == NULL)
         return TRUE;
+    if (!daemon_renew(creation->host->daemon, &creation->domain, &failure)) {
+        if (!g_error_matches(failure, SLIPWAY_ERROR, SLIPWAY_ERROR_NOT_FOUND)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return FALSE;
+        }
+        virDomainFree(g_steal_pointer(&creation->domain));
+        return TRUE;
+    }
     const char *name = virDomainGetName(creation->domain);
     if (virDomainIsActive(creation->domain) == 1 && virDomainDestroy(creation->domain) < 0 &&
         !failure_is_missing())
@@ -68,7 +77,8 @@ abandon(struct placement *self, GError **error)
     if (creation->nvram != NULL && g_unlink(creation->nvram) != 0 && errno != ENOENT)
         error_set_errno(first == NULL ? &first : NULL, errno, "cannot remove %s", creation->nvram);
     for (guint i = creation->volumes->len; i > 0; i--) {
-        if (pool_remove(g_ptr_array_index(creation->volumes, i - 1), first == NULL ? &first : NULL))
+        if (pool_remove(creation->host, g_ptr_array_index(creation->volumes, i - 1),
+                        first == NULL ? &first : NULL))
             g_ptr_array_remove_index(creation->volumes, i - 1);
     }
     if (first == NULL)
@@ -126,10 +136,14 @@ finish(struct placement *self, gboolean power_on, struct machine **ret, GError *
 {
     struct creation *creation = (struct creation *)self;
     const char *name = creation->wanted->name;
+    if (!daemon_renew(creation->host->daemon, &creation->domain, error)) {
+        g_prefix_error(error, "machine %s was made: ", name);
+        return FALSE;
+    }
     if (power_on && virDomainCreate(creation->domain) < 0)
         return failure_set(error, "machine %s was made, but cannot be started", name);
     if (ret != NULL)
-        *ret = inventory_read(creation->host, creation->domain, error);
+        *ret = inventory_read(creation->domain, error);
     return ret == NULL || *ret != NULL;
 }
 
@@ -141,7 +155,10 @@ static const struct placement_class creation_class = {
 static gboolean
 check_name(struct libvirt *host, const struct machine *wanted, GError **error)
 {
-    auto_domain taken = virDomainLookupByName(host->connection, wanted->name);
+    auto_connection connection = daemon_connect(host->daemon, error);
+    if (connection == NULL)
+        return FALSE;
+    auto_domain taken = virDomainLookupByName(connection, wanted->name);
     if (taken != NULL)
         return error_set(error, SLIPWAY_ERROR_EXISTS,
                          "%s has a machine %s; choose another name, or restore into it",
@@ -223,7 +240,10 @@ define(struct creation *creation, GError **error)
     g_autofree char *xml = describe(creation, error);
     if (xml == NULL)
         return FALSE;
-    creation->domain = virDomainDefineXMLFlags(creation->host->connection, xml, 0);
+    auto_connection connection = daemon_connect(creation->host->daemon, error);
+    if (connection == NULL)
+        return FALSE;
+    creation->domain = virDomainDefineXMLFlags(connection, xml, 0);
     if (creation->domain == NULL)
         return failure_set(error, "%s does not take its description", creation->host->base.label);
     return restore_variables(creation, error);

@@ -74,8 +74,10 @@ connect_nic(struct libvirt *host, struct machine_nic *nic, const GPtrArray *netw
 struct machine *
 create_connect(struct libvirt *host, const struct machine *wanted, GPtrArray *words, GError **error)
 {
+    g_autoptr(GPtrArray) networks = host_facts_networks(host, error);
+    if (networks == NULL)
+        return NULL;
     auto_ptr(machine) machine = machine_copy(wanted);
-    g_autoptr(GPtrArray) networks = host_facts_networks(host);
     for (guint i = 0; i < machine->nics->len; i++)
         if (!connect_nic(host, g_ptr_array_index(machine->nics, i), networks, words, error))
             return NULL;

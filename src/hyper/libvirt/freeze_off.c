@@ -13,8 +13,10 @@
 
 struct off {
     struct frozen base;
+    struct daemon *daemon;
     virDomainPtr domain;
-    GArray *locks; /* of int */
+    GArray *locks;    /* of int */
+    gboolean reading; /* until the first thaw */
 };
 
 static void
@@ -25,11 +27,28 @@ unlock(struct off *off)
     g_array_set_size(off->locks, 0);
 }
 
-static gboolean
-thaw(struct frozen *self, GError **error)
+/* Where the file system knows no locks nothing keeps the machine from being started.  One that is
+ * just being started has written nothing yet, and ends when it does not get its locks. */
+static void
+look(struct off *off)
 {
-    (void)error;
-    unlock((struct off *)self);
+    int state = VIR_DOMAIN_NOSTATE, reason = 0;
+    if (off->reading && daemon_renew(off->daemon, &off->domain, NULL) &&
+        virDomainGetState(off->domain, &state, &reason, 0) == 0 && state != VIR_DOMAIN_SHUTOFF &&
+        state != VIR_DOMAIN_CRASHED &&
+        !(state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_STARTING_UP))
+        off->base.torn = g_strdup_printf("%s was started while its disks were read, so what was "
+                                         "read may be of several moments",
+                                         virDomainGetName(off->domain));
+    off->reading = FALSE;
+}
+
+static gboolean
+thaw(struct frozen *self, GError **error G_GNUC_UNUSED)
+{
+    struct off *off = (struct off *)self;
+    look(off);
+    unlock(off);
     return TRUE;
 }
 
@@ -106,6 +125,7 @@ freeze_off(struct libvirt *host, virDomainPtr domain, const struct freeze_option
     struct off *off = g_new0(struct off, 1);
     auto_ptr(frozen) frozen = &off->base;
     frozen_init(frozen, &off_class, options);
+    off->daemon = host->daemon;
     off->domain = domain;
     off->locks = g_array_new(FALSE, FALSE, sizeof(int));
     frozen_begin(frozen);
@@ -120,5 +140,6 @@ freeze_off(struct libvirt *host, virDomainPtr domain, const struct freeze_option
             g_strdup("its memory is saved on the host, and not in the backup: the disks "
                      "are as after a loss of power");
     }
+    off->reading = TRUE;
     return g_steal_pointer(&frozen);
 }

@@ -40,7 +40,9 @@ struct running {
     char *checkpoint; /* that was made; NULL: none */
     struct scratch *scratch;
     char *socket;
-    gboolean job; /* ours was begun */
+    gboolean job;     /* ours was begun */
+    gboolean reading; /* until the first thaw */
+    int id;           /* of the domain as it runs: another one when it is started anew */
     struct running_disk *disks;
     guint n;
     gboolean tried_quiesce; /* ... in vain */
@@ -49,30 +51,63 @@ struct running {
 
 /* ---- Afterwards ------------------------------------------------------------------------------ */
 
-/* The daemon may have been started anew meanwhile; QEMU, and the job, go on without it. */
-static void
-reconnect(struct running *running)
+/* The daemon may have been started anew meanwhile; QEMU, and the job, go on without it.  *ret_gone:
+ * the machine has ended, and was not to be there any longer then; so has its job. */
+static gboolean
+reconnect(struct running *running, gboolean *ret_gone, GError **error)
 {
-    if (virConnectIsAlive(virDomainGetConnect(running->domain)) == 1)
-        return;
-    virDomainPtr again = libvirt_again(running->host, running->domain);
-    if (again == NULL)
-        return;
-    virDomainFree(running->domain);
-    running->domain = again;
-    running->name = virDomainGetName(again);
+    g_autoptr(GError) failure = NULL;
+    gboolean ok = daemon_renew(running->host->daemon, &running->domain, &failure);
+    running->name = virDomainGetName(running->domain);
+    *ret_gone = g_error_matches(failure, SLIPWAY_ERROR, SLIPWAY_ERROR_NOT_FOUND);
+    if (ok || *ret_gone)
+        return TRUE;
+    return error_set(error, (enum slipway_error)failure->code, "machine %s: %s", running->name,
+                     failure->message);
+}
+
+/* The QEMU that was read from, not one that was started since. */
+static gboolean
+still_runs(const struct running *running)
+{
+    virDomainPtr found = virDomainLookupByID(virDomainGetConnect(running->domain), running->id);
+    if (found == NULL)
+        return FALSE;
+    virDomainFree(found);
+    return TRUE;
+}
+
+/* Where somebody ends the job ('virsh domjobabort'), QEMU shows the disks for a moment longer, but
+ * as the guest has them now.  A QEMU that ends closes what it shows before its jobs. */
+static void
+look(struct running *running)
+{
+    if (running->reading && still_runs(running) &&
+        backup_job_is_gone(running->domain, running->socket))
+        running->base.torn =
+            g_strdup_printf("the backup job of %s was ended by somebody else while "
+                            "its disks were read, so what was read may be of "
+                            "several moments",
+                            running->name);
+    running->reading = FALSE;
 }
 
 static gboolean
 thaw(struct frozen *self, GError **error)
 {
     struct running *running = (struct running *)self;
-    reconnect(running);
     /* Those that could not be woken when they should have been.  It was said then. */
     g_autofree char *rest = running->scratch != NULL ? scratch_rest(running->scratch) : NULL;
-    if (rest != NULL && quiesce_wake(running->domain, NULL))
+    gboolean wanted = running->job || rest != NULL, gone = FALSE;
+    gboolean reached = !wanted || reconnect(running, &gone, error);
+    if (reached && !gone)
+        look(running);
+    running->reading = FALSE;
+    if (!reached)
+        return FALSE;
+    if (rest != NULL && !gone && quiesce_wake(running->domain, NULL))
         scratch_note_rest(running->scratch, NULL, NULL);
-    if (running->job && !backup_job_end(running->domain, running->socket, error))
+    if (running->job && !gone && !backup_job_end(running->domain, running->socket, error))
         return FALSE;
     running->job = FALSE;
     return running->scratch == NULL || scratch_remove(running->scratch, error);
@@ -84,8 +119,12 @@ static gboolean
 settle(struct frozen *self, gboolean kept, GError **error)
 {
     struct running *running = (struct running *)self;
-    reconnect(running);
-    if (running->checkpoint == NULL || virDomainIsActive(running->domain) != 1)
+    gboolean gone = FALSE;
+    if (running->checkpoint == NULL)
+        return TRUE;
+    if (!reconnect(running, &gone, error))
+        return FALSE;
+    if (gone || virDomainIsActive(running->domain) != 1)
         return TRUE;
     if (!kept)
         return checkpoint_remove(running->domain, running->checkpoint, error);
@@ -260,8 +299,10 @@ begin_job(struct running *running, gboolean tracked, GError **error)
 static gboolean
 begin_rested(struct running *running, gboolean tracked, gboolean *ret_tracking, GError **error)
 {
-    struct quiesce quiesce = {
-        .domain = running->domain, .scratch = running->scratch, .progress = running->base.progress};
+    struct quiesce quiesce = {.daemon = running->host->daemon,
+                              .domain = &running->domain,
+                              .scratch = running->scratch,
+                              .progress = running->base.progress};
     struct freeze_options options = *running->options;
     if (running->tried_quiesce)
         options.quiesce = FREEZE_NEVER;
@@ -274,6 +315,7 @@ begin_rested(struct running *running, gboolean tracked, gboolean *ret_tracking, 
     if (ok)
         frozen_begin(&running->base);
     quiesce_end(&quiesce);
+    running->name = virDomainGetName(running->domain);
     if (quiesce.words != NULL) {
         running->tried_quiesce = TRUE;
         g_free(running->base.words);
@@ -400,6 +442,7 @@ freeze_running(struct libvirt *host, virDomainPtr domain, const struct freeze_op
     running->options = options;
     running->domain = domain;
     running->name = virDomainGetName(domain);
+    running->id = (int)virDomainGetID(domain);
     running->chain = g_strdup(options->chain);
     running->n = options->n_disks;
     running->disks = g_new0(struct running_disk, running->n);
@@ -408,5 +451,6 @@ freeze_running(struct libvirt *host, virDomainPtr domain, const struct freeze_op
         return NULL;
     }
     running->options = NULL;
+    running->reading = TRUE;
     return g_steal_pointer(&frozen);
 }

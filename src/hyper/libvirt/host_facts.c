@@ -58,9 +58,9 @@ has_value(const xmlNode *node, const char *name, const char *value)
 
 /* Of the newer of the two machines, which has them all. */
 static void
-read_firmware(struct libvirt *host, struct domain_host *ret)
+read_firmware(virConnectPtr connection, struct domain_host *ret)
 {
-    auto_text text = virConnectGetDomainCapabilities(host->connection, NULL, ARCHITECTURE, "q35",
+    auto_text text = virConnectGetDomainCapabilities(connection, NULL, ARCHITECTURE, "q35",
                                                      ret->kvm ? "kvm" : "qemu", 0);
     auto_xml_doc doc = text != NULL ? xml_parse(text, strlen(text), FACTS_MAX, NULL,
                                                 "libvirt's capabilities", NULL)
@@ -82,7 +82,10 @@ gboolean
 host_facts_read(struct libvirt *host, struct domain_host *ret, GError **error)
 {
     *ret = (struct domain_host){.exists = host->local ? exists : NULL};
-    auto_text text = virConnectGetCapabilities(host->connection);
+    auto_connection connection = daemon_connect(host->daemon, error);
+    if (connection == NULL)
+        return FALSE;
+    auto_text text = virConnectGetCapabilities(connection);
     if (text == NULL)
         return failure_set(error, "what %s can run", host->base.label);
     auto_xml_doc doc =
@@ -96,7 +99,7 @@ host_facts_read(struct libvirt *host, struct domain_host *ret, GError **error)
                          host->base.label, ARCHITECTURE);
     ret->machines = g_ptr_array_new_with_free_func(g_free);
     read_guest(guest, ret);
-    read_firmware(host, ret);
+    read_firmware(connection, ret);
     return TRUE;
 }
 
@@ -107,11 +110,14 @@ host_facts_clear(struct domain_host *facts)
 }
 
 GPtrArray *
-host_facts_networks(struct libvirt *host)
+host_facts_networks(struct libvirt *host, GError **error)
 {
+    auto_connection connection = daemon_connect(host->daemon, error);
+    if (connection == NULL)
+        return NULL;
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
     virNetworkPtr *networks = NULL;
-    int n = virConnectListAllNetworks(host->connection, &networks, 0);
+    int n = virConnectListAllNetworks(connection, &networks, 0);
     for (int i = 0; i < n; i++) {
         g_ptr_array_add(names, g_strdup(virNetworkGetName(networks[i])));
         virNetworkFree(networks[i]);

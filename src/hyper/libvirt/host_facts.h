@@ -9,7 +9,7 @@
 gboolean host_facts_read(struct libvirt *host, struct domain_host *ret, GError **error);
 void host_facts_clear(struct domain_host *facts);
 
-/* Names of its networks (char *). */
-GPtrArray *host_facts_networks(struct libvirt *host);
+/* Names of its networks (char *); none, where libvirt knows of none.  NULL as daemon_connect(). */
+GPtrArray *host_facts_networks(struct libvirt *host, GError **error);
 /* Whether a bridge of that name is there, as far as can be seen. */
 gboolean host_facts_has_bridge(const struct libvirt *host, const char *name);

@@ -17,7 +17,10 @@ image_file_path(struct libvirt *host, const struct domain_disk *disk, GError **e
         return error_null(error, SLIPWAY_ERROR_UNSUPPORTED,
                           "it is no file or device of this computer, and can be read only while "
                           "its machine runs");
-    auto_pool pool = virStoragePoolLookupByName(host->connection, disk->pool);
+    auto_connection connection = daemon_connect(host->daemon, error);
+    if (connection == NULL)
+        return NULL;
+    auto_pool pool = virStoragePoolLookupByName(connection, disk->pool);
     auto_volume volume = pool != NULL ? virStorageVolLookupByName(pool, disk->volume) : NULL;
     auto_text path = volume != NULL ? virStorageVolGetPath(volume) : NULL;
     if (path == NULL)

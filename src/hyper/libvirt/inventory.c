@@ -51,13 +51,13 @@ look_up_sizes(virDomainPtr domain, struct machine *machine)
 
 /* The pool that a file lies in is named where libvirt knows it. */
 static void
-look_up_pools(struct libvirt *host, struct machine *machine)
+look_up_pools(virConnectPtr connection, struct machine *machine)
 {
     for (guint i = 0; i < machine->disks->len; i++) {
         struct machine_disk *disk = g_ptr_array_index(machine->disks, i);
         if (disk->datastore != NULL || disk->path == NULL || disk->path[0] != '/')
             continue;
-        auto_volume volume = virStorageVolLookupByPath(host->connection, disk->path);
+        auto_volume volume = virStorageVolLookupByPath(connection, disk->path);
         auto_pool pool = volume != NULL ? virStoragePoolLookupByVolume(volume) : NULL;
         if (pool != NULL)
             disk->datastore = g_strdup(virStoragePoolGetName(pool));
@@ -77,8 +77,9 @@ skip_what_is_away(struct machine *machine)
 }
 
 struct machine *
-inventory_read(struct libvirt *host, virDomainPtr domain, GError **error)
+inventory_read(virDomainPtr domain, GError **error)
 {
+    virConnectPtr connection = virDomainGetConnect(domain);
     gboolean running = virDomainIsActive(domain) == 1;
     auto_text xml = libvirt_xml(domain, running, error);
     if (xml == NULL)
@@ -88,11 +89,11 @@ inventory_read(struct libvirt *host, virDomainPtr domain, GError **error)
         g_prefix_error(error, "machine %s: ", virDomainGetName(domain));
         return NULL;
     }
-    auto_text name = virConnectGetHostname(host->connection);
+    auto_text name = virConnectGetHostname(connection);
     machine->host = g_strdup(name);
     machine->power = power_of(domain);
     look_up_sizes(domain, machine);
-    look_up_pools(host, machine);
+    look_up_pools(connection, machine);
     if (!running)
         skip_what_is_away(machine);
     machine->tracked = running && virDomainListAllCheckpoints(domain, NULL, 0) > 0;
@@ -106,7 +107,7 @@ static gboolean
 add_machine(struct libvirt *host, virDomainPtr domain, GPtrArray *list, GError **error)
 {
     g_autoptr(GError) failure = NULL;
-    struct machine *machine = inventory_read(host, domain, &failure);
+    struct machine *machine = inventory_read(domain, &failure);
     if (machine != NULL) {
         g_ptr_array_add(list, machine);
         return TRUE;
@@ -126,7 +127,10 @@ inventory_list(struct hypervisor *self, GError **error)
 {
     struct libvirt *host = (struct libvirt *)self;
     virDomainPtr *domains = NULL;
-    int n = virConnectListAllDomains(host->connection, &domains, 0);
+    auto_connection connection = daemon_connect(host->daemon, error);
+    if (connection == NULL)
+        return NULL;
+    int n = virConnectListAllDomains(connection, &domains, 0);
     if (n < 0)
         return failure_null(error, "the machines of %s", self->label);
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)machine_free);
@@ -192,7 +196,7 @@ inventory_describe(struct hypervisor *self, const char *ref_or_id, GError **erro
 {
     struct libvirt *host = (struct libvirt *)self;
     auto_domain domain = libvirt_find(host, ref_or_id, error);
-    auto_ptr(machine) machine = domain != NULL ? inventory_read(host, domain, error) : NULL;
+    auto_ptr(machine) machine = domain != NULL ? inventory_read(domain, error) : NULL;
     if (machine == NULL)
         return NULL;
     auto_text xml = libvirt_xml(domain, FALSE, error);
@@ -216,10 +220,10 @@ add_place(GPtrArray *places, enum place_kind kind, const char *name)
 }
 
 static gboolean
-add_pools(struct libvirt *host, GPtrArray *places, GError **error)
+add_pools(const struct libvirt *host, virConnectPtr connection, GPtrArray *places, GError **error)
 {
     virStoragePoolPtr *pools = NULL;
-    int n = virConnectListAllStoragePools(host->connection, &pools, 0);
+    int n = virConnectListAllStoragePools(connection, &pools, 0);
     if (n < 0)
         return failure_set(error, "the storage pools of %s", host->base.label);
     for (int i = 0; i < n; i++) {
@@ -239,10 +243,11 @@ add_pools(struct libvirt *host, GPtrArray *places, GError **error)
 }
 
 static gboolean
-add_networks(struct libvirt *host, GPtrArray *places, GError **error)
+add_networks(const struct libvirt *host, virConnectPtr connection, GPtrArray *places,
+             GError **error)
 {
     virNetworkPtr *networks = NULL;
-    int n = virConnectListAllNetworks(host->connection, &networks, 0);
+    int n = virConnectListAllNetworks(connection, &networks, 0);
     if (n < 0)
         return failure_set(error, "the networks of %s", host->base.label);
     for (int i = 0; i < n; i++) {
@@ -274,10 +279,12 @@ inventory_places(struct hypervisor *self, GError **error)
 {
     struct libvirt *host = (struct libvirt *)self;
     g_autoptr(GPtrArray) places = g_ptr_array_new_with_free_func((GDestroyNotify)place_free);
-    if (!add_pools(host, places, error) || !add_networks(host, places, error))
+    auto_connection connection = daemon_connect(host->daemon, error);
+    if (connection == NULL || !add_pools(host, connection, places, error) ||
+        !add_networks(host, connection, places, error))
         return NULL;
     add_bridges(host, places);
-    auto_text name = virConnectGetHostname(host->connection);
+    auto_text name = virConnectGetHostname(connection);
     if (name != NULL)
         add_place(places, PLACE_HOST, name);
     return g_steal_pointer(&places);

@@ -10,4 +10,4 @@ struct machine *inventory_describe(struct hypervisor *self, const char *ref_or_i
 GPtrArray *inventory_places(struct hypervisor *self, GError **error);
 
 /* `domain` without the native description and firmware; for describe() of what was just made. */
-struct machine *inventory_read(struct libvirt *host, virDomainPtr domain, GError **error);
+struct machine *inventory_read(virDomainPtr domain, GError **error);

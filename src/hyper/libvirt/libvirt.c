@@ -3,70 +3,20 @@
 #include "hyper/libvirt/libvirt.h"
 
 #include "base/error.h"
-#include "base/secret.h"
 #include "base/xml.h"
 #include "hyper/libvirt/clean.h"
 #include "hyper/libvirt/create.h"
-#include "hyper/libvirt/event_loop.h"
 #include "hyper/libvirt/failure.h"
 #include "hyper/libvirt/freeze.h"
 #include "hyper/libvirt/inventory.h"
 #include "hyper/libvirt/overwrite.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* A host that does not answer for half a minute is gone. */
-#define KEEPALIVE_SECONDS 5
-#define KEEPALIVE_COUNT 6
 
 #define CAPABILITIES_MAX (8u << 20) /* bytes: CPU models fill much of it */
 
 /* ---- Connecting ------------------------------------------------------------------------------ */
-
-static const char *
-answer(const virConnectCredential *question, const struct hypervisor_options *options)
-{
-    switch (question->type) {
-    case VIR_CRED_AUTHNAME:
-    case VIR_CRED_USERNAME:
-    case VIR_CRED_ECHOPROMPT:
-        return options->user;
-    case VIR_CRED_PASSPHRASE:
-    case VIR_CRED_NOECHOPROMPT:
-        return options->password;
-    }
-    return NULL;
-}
-
-/* libvirt free()s the answers. */
-static int
-authenticate(virConnectCredentialPtr questions, unsigned n, void *data)
-{
-    for (unsigned i = 0; i < n; i++) {
-        const char *text = answer(&questions[i], data);
-        if (text == NULL)
-            return -1;
-        questions[i].result = strdup(text);
-        questions[i].resultlen = (unsigned)strlen(text);
-    }
-    return 0;
-}
-
-static virConnectPtr
-dial(const char *uri, const struct hypervisor_options *options)
-{
-    int types[] = {VIR_CRED_AUTHNAME, VIR_CRED_USERNAME, VIR_CRED_ECHOPROMPT, VIR_CRED_PASSPHRASE,
-                   VIR_CRED_NOECHOPROMPT};
-    virConnectAuth auth = {types, G_N_ELEMENTS(types), authenticate, (void *)options};
-    virConnectPtr connection = virConnectOpenAuth(uri, &auth, 0);
-    /* Not all transports have it. */
-    if (connection != NULL &&
-        virConnectSetKeepAlive(connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT) < 0)
-        virResetLastError();
-    return connection;
-}
 
 /* "qemu+ssh://host/system" has a host; "qemu+unix:///system" has none. */
 static gboolean
@@ -89,7 +39,8 @@ is_session(const char *uri)
 static void
 look_up_user(struct libvirt *host)
 {
-    auto_text text = virConnectGetCapabilities(host->connection);
+    auto_connection connection = daemon_connect(host->daemon, NULL);
+    auto_text text = connection != NULL ? virConnectGetCapabilities(connection) : NULL;
     if (text == NULL)
         return;
     auto_xml_doc doc = xml_parse(text, strlen(text), CAPABILITIES_MAX, "capabilities",
@@ -118,10 +69,11 @@ open_host(const char *uri, const struct hypervisor_options *options, GError **er
     failure_silence();
     if (virInitialize() < 0)
         return failure_null(error, "libvirt");
-    if (!event_loop_hold(error))
+    struct daemon *daemon = daemon_open(uri, options, error);
+    if (daemon == NULL)
         return NULL;
     struct libvirt *host = g_new0(struct libvirt, 1);
-    auto_ptr(hypervisor) base = &host->base;
+    struct hypervisor *base = &host->base;
     hypervisor_init(base, &hypervisor_libvirt,
                     HYPERVISOR_CAN_TRACK | HYPERVISOR_CAN_QUIESCE | HYPERVISOR_CAN_CREATE |
                         HYPERVISOR_CAN_IN_PLACE | HYPERVISOR_CAN_OFFLINE,
@@ -129,27 +81,17 @@ open_host(const char *uri, const struct hypervisor_options *options, GError **er
     host->local = is_local(uri);
     host->session = is_session(uri);
     host->scratch = g_strdup(options->scratch);
-    host->uri = g_strdup(uri);
-    host->user = g_strdup(options->user);
-    host->password = g_strdup(options->password);
-    host->connection = dial(uri, options);
-    if (host->connection == NULL)
-        return failure_null(error, "cannot connect to %s", uri);
+    host->daemon = daemon;
     look_up_user(host);
-    return g_steal_pointer(&base);
+    return base;
 }
 
 static void
 close_host(struct hypervisor *self)
 {
     struct libvirt *host = (struct libvirt *)self;
-    if (host->connection != NULL)
-        virConnectClose(host->connection);
-    event_loop_release();
+    daemon_close(host->daemon);
     g_free(host->scratch);
-    g_free(host->uri);
-    g_free(host->user);
-    secret_free(host->password);
     g_free(host);
 }
 
@@ -177,9 +119,9 @@ format_version(unsigned long version)
 
 /* The UUID of the host, as libvirt knows it. */
 static char *
-host_id(struct libvirt *host)
+host_id(virConnectPtr connection)
 {
-    auto_text text = virConnectGetCapabilities(host->connection);
+    auto_text text = virConnectGetCapabilities(connection);
     if (text == NULL)
         return NULL;
     auto_xml_doc doc = xml_parse(text, strlen(text), CAPABILITIES_MAX, "capabilities",
@@ -193,14 +135,17 @@ about(struct hypervisor *self, struct hypervisor_about *ret, GError **error)
 {
     struct libvirt *host = (struct libvirt *)self;
     unsigned long emulator = 0, library = 0;
-    if (virConnectGetLibVersion(host->connection, &library) < 0)
+    auto_connection connection = daemon_connect(host->daemon, error);
+    if (connection == NULL)
+        return FALSE;
+    if (virConnectGetLibVersion(connection, &library) < 0)
         return failure_set(error, "%s", self->label);
-    if (virConnectGetVersion(host->connection, &emulator) < 0)
+    if (virConnectGetVersion(connection, &emulator) < 0)
         virResetLastError(); /* no QEMU is installed there */
     ret->product = g_strdup("libvirt and QEMU");
     ret->version = emulator != 0 ? format_version(emulator) : NULL;
     ret->api = format_version(library);
-    ret->id = host_id(host);
+    ret->id = host_id(connection);
     if (!host->local)
         ret->words = g_strdup("disks of machines on another computer cannot be read or written "
                               "from here: run this program there");
@@ -210,26 +155,15 @@ about(struct hypervisor *self, struct hypervisor_about *ret, GError **error)
 virDomainPtr
 libvirt_find(struct libvirt *host, const char *ref_or_id, GError **error)
 {
-    virDomainPtr domain = virDomainLookupByUUIDString(host->connection, ref_or_id);
-    if (domain == NULL)
-        domain = virDomainLookupByName(host->connection, ref_or_id);
-    if (domain == NULL)
-        return failure_null(error, "machine %s on %s", ref_or_id, host->base.label);
-    return domain;
-}
-
-virDomainPtr
-libvirt_again(struct libvirt *host, virDomainPtr domain)
-{
-    const struct hypervisor_options options = {.user = host->user, .password = host->password};
-    unsigned char uuid[VIR_UUID_BUFLEN];
-    virConnectPtr connection =
-        virDomainGetUUID(domain, uuid) == 0 ? dial(host->uri, &options) : NULL;
+    auto_connection connection = daemon_connect(host->daemon, error);
     if (connection == NULL)
         return NULL;
-    virDomainPtr again = virDomainLookupByUUID(connection, uuid);
-    virConnectClose(connection); /* the domain has its own reference to it */
-    return again;
+    virDomainPtr domain = virDomainLookupByUUIDString(connection, ref_or_id);
+    if (domain == NULL)
+        domain = virDomainLookupByName(connection, ref_or_id);
+    if (domain == NULL)
+        failure_set(error, "machine %s on %s", ref_or_id, host->base.label);
+    return domain; /* which has its own reference to the connection */
 }
 
 char *

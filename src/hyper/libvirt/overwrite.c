@@ -31,11 +31,15 @@ finish(struct placement *self, gboolean power_on, struct machine **ret, GError *
 {
     struct overwriting *overwriting = (struct overwriting *)self;
     unlock(overwriting);
+    if (!daemon_renew(overwriting->host->daemon, &overwriting->domain, error)) {
+        g_prefix_error(error, "the disks were written: ");
+        return FALSE;
+    }
     const char *name = virDomainGetName(overwriting->domain);
     if (power_on && virDomainCreate(overwriting->domain) < 0)
         return failure_set(error, "machine %s was written, but cannot be started", name);
     if (ret != NULL)
-        *ret = inventory_read(overwriting->host, overwriting->domain, error);
+        *ret = inventory_read(overwriting->domain, error);
     return ret == NULL || *ret != NULL;
 }
 
@@ -127,8 +131,7 @@ static gboolean
 open_all(struct overwriting *overwriting, const char *const *names, GError **error)
 {
     auto_text xml = libvirt_xml(overwriting->domain, FALSE, error);
-    auto_ptr(machine) machine =
-        xml != NULL ? inventory_read(overwriting->host, overwriting->domain, error) : NULL;
+    auto_ptr(machine) machine = xml != NULL ? inventory_read(overwriting->domain, error) : NULL;
     if (machine == NULL || !forget_checkpoints(overwriting, xml, machine, error))
         return FALSE;
     for (guint i = 0; names == NULL && i < machine->disks->len; i++) {

@@ -80,7 +80,10 @@ virStoragePoolPtr
 pool_find(struct libvirt *host, const char *name, GError **error)
 {
     virStoragePoolPtr *pools = NULL;
-    int n = virConnectListAllStoragePools(host->connection, &pools, 0);
+    auto_connection connection = daemon_connect(host->daemon, error);
+    if (connection == NULL)
+        return NULL;
+    int n = virConnectListAllStoragePools(connection, &pools, 0);
     if (n < 0)
         return failure_null(error, "the storage pools of %s", host->base.label);
     int index = choose(pools, n, name);
@@ -206,7 +209,7 @@ pool_make(virStoragePoolPtr pool, const char *machine, const char *disk, const c
     auto_text path = virStorageVolGetPath(made->volume);
     if (path == NULL) {
         failure_set(error, "the volume of disk %s", disk);
-        pool_remove(made, NULL);
+        virStorageVolDelete(made->volume, 0);
         return NULL;
     }
     made->path = g_strdup(path);
@@ -214,12 +217,20 @@ pool_make(virStoragePoolPtr pool, const char *machine, const char *disk, const c
 }
 
 gboolean
-pool_remove(struct pool_volume *volume, GError **error)
+pool_remove(struct libvirt *host, struct pool_volume *volume, GError **error)
 {
-    const char *name = volume->volume != NULL ? virStorageVolGetName(volume->volume) : NULL;
-    if (volume->volume == NULL || virStorageVolDelete(volume->volume, 0) == 0 ||
-        failure_is_missing())
+    g_autoptr(GError) failure = NULL;
+    if (daemon_renew_volume(host->daemon, &volume->volume, volume->path, &failure)) {
+        if (virStorageVolDelete(volume->volume, 0) == 0 || failure_is_missing())
+            return TRUE;
+        return failure_set(error, "cannot remove volume %s: remove it with 'virsh vol-delete'",
+                           volume->path);
+    }
+    /* Its pool may not have been started again. */
+    if (g_error_matches(failure, SLIPWAY_ERROR, SLIPWAY_ERROR_NOT_FOUND) &&
+        !g_file_test(volume->path, G_FILE_TEST_EXISTS))
         return TRUE;
-    return failure_set(error, "cannot remove volume %s: remove it with 'virsh vol-delete'",
-                       volume->path != NULL ? volume->path : name);
+    return error_set(error, (enum slipway_error)failure->code,
+                     "cannot remove volume %s: remove it with 'virsh vol-delete': %s", volume->path,
+                     failure->message);
 }

@@ -26,4 +26,4 @@ AUTO_PTR_DEFINE(pool_volume, pool_volume_free)
  * SLIPWAY_ERROR_UNSUPPORTED: a pool in which nothing can be made. */
 struct pool_volume *pool_make(virStoragePoolPtr pool, const char *machine, const char *disk,
                               const char *format, guint64 size, GError **error);
-gboolean pool_remove(struct pool_volume *volume, GError **error);
+gboolean pool_remove(struct libvirt *host, struct pool_volume *volume, GError **error);

@@ -10,6 +10,9 @@
 #define AGENT_MINUTES 1
 #define WAKE_SECONDS 60
 #define WAKE_TRIES 3
+/* ... or as many as fit: a daemon that was started anew finds the agent a moment later. */
+#define WAKE_TRIES_SECONDS 10
+#define WAKE_PAUSE_MS 250
 
 /* NULL: it can be asked. */
 static const char *
@@ -28,7 +31,7 @@ no_agent(const char *xml)
 static gboolean
 rest(struct quiesce *quiesce, const struct freeze_options *options, GError **error)
 {
-    virDomainPtr domain = quiesce->domain;
+    virDomainPtr domain = *quiesce->domain;
     guint minutes = options->quiesce_minutes != 0 ? options->quiesce_minutes : AGENT_MINUTES;
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     if (virDomainGetUUIDString(domain, uuid) < 0 ||
@@ -80,6 +83,18 @@ quiesce_wake(virDomainPtr domain, GError **error)
     return ok;
 }
 
+static gboolean
+wake(struct quiesce *quiesce, GError **error)
+{
+    if (daemon_renew(quiesce->daemon, quiesce->domain, error))
+        return quiesce_wake(*quiesce->domain, error);
+    g_prefix_error(error,
+                   "machine %s: its file systems may still be at rest, which stops whatever "
+                   "writes: ",
+                   virDomainGetName(*quiesce->domain));
+    return FALSE;
+}
+
 void
 quiesce_end(struct quiesce *quiesce)
 {
@@ -88,10 +103,12 @@ quiesce_end(struct quiesce *quiesce)
     quiesce->asked = FALSE;
     g_autoptr(GError) error = NULL;
     gboolean needed = quiesce->rest || quiesce->doubt;
-    gboolean awake = quiesce_wake(quiesce->domain, &error);
-    for (guint i = 1; !awake && needed && i < WAKE_TRIES; i++) {
+    gboolean awake = wake(quiesce, &error);
+    gint64 end = g_get_monotonic_time() + WAKE_TRIES_SECONDS * G_TIME_SPAN_SECOND;
+    for (guint i = 1; !awake && needed && (i < WAKE_TRIES || g_get_monotonic_time() < end); i++) {
+        g_usleep(WAKE_PAUSE_MS * 1000);
         g_clear_error(&error);
-        awake = quiesce_wake(quiesce->domain, &error);
+        awake = wake(quiesce, &error);
     }
     if (!awake) {
         /* One that never rested may say so. */

@@ -6,7 +6,8 @@
 #include "hyper/libvirt/scratch.h"
 
 struct quiesce {
-    virDomainPtr domain;           /* borrowed, as are ... */
+    struct daemon *daemon;         /* borrowed, as are ... */
+    virDomainPtr *domain;          /* ... (it may be renewed) */
     const struct scratch *scratch; /* ... */
     struct progress *progress;     /* ... */
     gboolean asked; /* the agent was: it has to be told to wake them, whatever it said */
@@ -18,7 +19,7 @@ struct quiesce {
  * quiesce_end() in any case. */
 gboolean quiesce_begin(struct quiesce *quiesce, const char *xml,
                        const struct freeze_options *options, GError **error);
-/* Wake them.  What fails is a warning. */
+/* Wake them, also when the daemon was started anew since.  What fails is a warning. */
 void quiesce_end(struct quiesce *quiesce);
 
 /* Wake those of a machine that a killed run left at rest. */
