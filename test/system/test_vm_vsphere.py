@@ -273,6 +273,25 @@ class Backups(VsphereCase):
         names = [snapshot['name'] for snapshot in self.control.state()['snapshots']]
         self.assertEqual(names, ['before-the-update'])
 
+    def test_snapshot_that_a_user_removes_meanwhile(self):
+        """No read fails, as the machine is off; but bytes of several moments are no backup."""
+        self.add(size=32 * MIB, power='off')
+        self.control.write('app01', 0, 0, os.urandom(16 * MIB))
+        child = self.start('backup', 'run', 'vc:app01', '--bandwidth-limit', '4M')
+        self.wait_for(lambda: self.control.state()['served'])
+        self.control.write('app01', 0, 0, os.urandom(16 * MIB))
+        snapshot, = self.control.state()['snapshots']
+        self.control.machine('app01', remove=snapshot['name'])
+        _, error = child.communicate(timeout=120)
+        self.assertEqual(child.returncode, BUSY, error)
+        self.assertIn(snapshot['name'], error.decode())
+        self.assertIn('run the backup again', error.decode())
+        self.assertEqual(self.sets(), [])
+        self.assert_clean()
+        self.assert_set(self.back_up('--verify', 'all'), *self.now())
+        self.slipway('store', 'check')
+        self.assert_clean()
+
     def test_session_that_expires(self):
         self.add(size=32 * MIB)
         self.control.write('app01', 0, 0, os.urandom(16 * MIB))
@@ -299,6 +318,21 @@ class Restores(VsphereCase):
         self.assertEqual(said['machine']['power'], 'on')
         self.assertEqual(self.now('app01-restored', 2), content)
         self.fails(EXISTS, 'restore', 'vm', 'app01', 'vc', '--new-mac', words=['app01-restored'])
+        self.assert_clean()
+
+    def test_tags(self):
+        """A restored machine has its tags again, and of one that is gone it is told."""
+        self.add()
+        for tag in ('nightly', 'gone'):
+            self.control.tag('app01', 'backup', tag)
+        self.back_up()
+        self.control.delete_tag('backup', 'gone')
+        said = self.restore_vm('--new-mac')
+        self.assertEqual(said['machine']['tags'], ['backup/nightly'])
+        word, = [word for word in said['words'] if 'tag' in word]
+        self.assertIn('backup/gone was not attached', word)
+        machine = self.slipway('vm', 'show', 'vc', 'app01-restored').json['machine']
+        self.assertEqual(machine['tags'], ['backup/nightly'])
         self.assert_clean()
 
     def test_place_and_network(self):

@@ -321,9 +321,13 @@ func tagControl(w *world, body []byte) (interface{}, error) {
 		Category string `json:"category"`
 		Name     string `json:"name"`
 		Detach   bool   `json:"detach"`
+		Delete   bool   `json:"delete"`
 	}
 	if err := decode(body, &c); err != nil {
 		return nil, err
+	}
+	if c.Delete {
+		return true, w.deleteTag(c.Category, c.Name)
 	}
 	m, err := w.findMachine(c.VM)
 	if err != nil {

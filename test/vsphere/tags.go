@@ -39,7 +39,7 @@ func (w *world) serveREST(rw http.ResponseWriter, r *http.Request) {
 	name := r.Method + " /rest"
 	w.Lock()
 	w.counts[name]++
-	matched := w.match(name)
+	matched := w.matchREST(name, r)
 	w.Unlock()
 	if matched != nil && matched.before(rw, r) {
 		return
@@ -57,6 +57,25 @@ func (w *world) serveREST(rw http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// matchREST finds a rule for an action ("POST /rest attach") before one for any such request.
+func (w *world) matchREST(name string, r *http.Request) *rule {
+	if action := r.URL.Query().Get("~action"); action != "" {
+		if matched := w.match(name + " " + action); matched != nil {
+			return matched
+		}
+	}
+	return w.match(name)
+}
+
+// listForCategory says where /rest has what /api is asked for a category in the body.
+func listForCategory(r *http.Request) string {
+	var asked struct {
+		Category string `json:"category_id"`
+	}
+	_ = json.NewDecoder(r.Body).Decode(&asked)
+	return "/rest/com/vmware/cis/tagging/tag/id:" + asked.Category
+}
+
 // serveAPI is the same as servers have it since 7.0: other paths, and values that are not wrapped.
 func (w *world) serveAPI(rw http.ResponseWriter, r *http.Request) {
 	if w.apiVersion() < "7" {
@@ -70,6 +89,9 @@ func (w *world) serveAPI(rw http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(old.URL.Path, prefix) {
 			old.URL.Path = prefix + "id:" + strings.TrimPrefix(old.URL.Path, prefix)
 		}
+	}
+	if r.URL.Query().Get("action") == "list-tags-for-category" {
+		old.URL.Path = listForCategory(r)
 	}
 	old.URL.RawQuery = strings.Replace(r.URL.RawQuery, "action=", "~action=", 1)
 	answer := httptest.NewRecorder()
@@ -182,6 +204,35 @@ func (w *world) tag(m *machine, category, name string, detach bool) error {
 		return fmt.Errorf("%T", fault)
 	}
 	return nil
+}
+
+// deleteTag takes it away from everything that it is attached to.
+func (w *world) deleteTag(category, name string) error {
+	const base = "/rest/com/vmware/cis/tagging/"
+	var id string
+	if err := w.askTags("POST", restLogin, nil, "", &id); err != nil {
+		return err
+	}
+	defer func() { _ = w.askTags("DELETE", restLogin, nil, id, nil) }()
+	group, err := w.categoryID(base, category, id)
+	if err != nil {
+		return err
+	}
+	var all []string
+	if err := w.askTags("GET", base+"tag", nil, id, &all); err != nil {
+		return err
+	}
+	for _, one := range all {
+		var found struct {
+			Name     string `json:"name"`
+			Category string `json:"category_id"`
+		}
+		err := w.askTags("GET", base+"tag/id:"+one, nil, id, &found)
+		if err == nil && found.Name == name && found.Category == group {
+			return w.askTags("DELETE", base+"tag/id:"+one, nil, id, nil)
+		}
+	}
+	return fmt.Errorf("no tag %s of category %s", name, category)
 }
 
 func (w *world) makeTag(category, name string) error {

@@ -340,6 +340,25 @@ class TagTest(Case):
         self.assertEqual(self.control.state()['rest_sessions'], 0)
 
 
+    def test_tags_attached_and_deleted(self):
+        self.control.tag('app01', 'backup', 'daily')
+        self.control.tag('app01', 'backup', 'daily', detach=True)
+        session = self.rest('POST', 'session', auth=f'{self.sim.user}:{self.sim.password}')[1]
+        one, = self.rest('GET', 'tagging/tag', session)[1]
+        path = f'tagging/tag-association/id:{one}?~action='
+        body = json.dumps({'object_id': {'type': 'VirtualMachine', 'id': self.vm._moId}})
+        self.control.rule('POST /rest attach', status=403)
+        self.assertEqual(self.rest('POST', path + 'list-attached-objects', session, body),
+                         (200, None))
+        self.assertEqual(self.rest('POST', path + 'attach', session, body)[0], 403)
+        self.assertEqual(self.rest('POST', path + 'attach', session, body)[0], 200)
+        self.assertEqual(len(self.rest('POST', path + 'list-attached-objects', session, body)[1]),
+                         1)
+        self.control.delete_tag('backup', 'daily')
+        self.assertEqual(self.rest('GET', 'tagging/tag', session), (200, None))
+        self.rest('DELETE', 'session', session)
+
+
 class NewTagTest(Case):
     """Tags as servers have them since 7.0."""
     version = '7.0.3'
@@ -360,6 +379,8 @@ class NewTagTest(Case):
         self.assertEqual(tag['name'], 'daily')
         self.assertEqual(self.ask('GET', 'cis/tagging/category/' + tag['category_id'],
                                   session)[1]['name'], 'backup')
+        self.assertEqual(self.ask('POST', 'cis/tagging/tag?action=list-tags-for-category', session,
+                                  json.dumps({'category_id': tag['category_id']}))[1], [one])
         path = 'cis/tagging/tag-association?action=list-attached-tags-on-objects'
         found = self.ask('POST', path, session, json.dumps(
             {'object_ids': [{'type': 'VirtualMachine', 'id': self.vm._moId}]}))[1]

@@ -105,6 +105,10 @@ class Control:
         """Attach a tag, which is made when it is not there."""
         return self.call('tag', vm=vm, category=category, name=name, detach=detach)
 
+    def delete_tag(self, category, name):
+        """For everybody."""
+        return self.call('tag', category=category, name=name, delete=True)
+
     def host(self, name, **changes):
         """Change a host: `connection`, `maintenance`."""
         return self.call('host', name=name, **changes)

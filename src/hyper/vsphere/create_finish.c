@@ -262,6 +262,7 @@ create_finish_apply(struct vsphere *vsphere, const struct moref *self, const str
                       words_of(set));
     g_string_free(spec, TRUE);
     g_string_free(options, TRUE);
+    vsphere_attach_tags(vsphere, self, wanted->tags, placement);
 }
 
 void

@@ -4,8 +4,8 @@
 
 #include "hyper/vsphere/create_device.h"
 
-/* MAC addresses that the server did not take at once, boot order, what its firmware had stored.
- * What fails is no reason to lose the machine: it is told to `placement`. */
+/* MAC addresses that the server did not take at once, boot order, what its firmware had stored,
+ * its tags.  What fails is no reason to lose the machine: it is told to `placement`. */
 void create_finish_apply(struct vsphere *vsphere, const struct moref *self,
                          const struct machine *wanted, const struct create_device *devices,
                          struct placement *placement);

@@ -105,8 +105,6 @@ say_neutral(const struct machine *wanted, struct placement *placement)
 {
     if (wanted->template)
         placement_say(placement, "it is an ordinary machine; the original was a template");
-    if (wanted->tags != NULL && wanted->tags->len > 0)
-        placement_say(placement, "its %u tags were not attached", wanted->tags->len);
     if (wanted->firmware_data != NULL && g_strcmp0(wanted->firmware_type, "nvram") != 0)
         placement_say(placement, "the variables of its firmware were not carried over: boot "
                                  "entries are made anew");

@@ -45,6 +45,10 @@ GPtrArray *vsphere_devices(struct vsphere *vsphere, const struct moref *machine_
 /* tags.c: vCenter's tags over its REST interface. */
 /* Add tags to machines (struct machine *, by ref).  TRUE and a note where the server has none. */
 gboolean vsphere_tags(struct vsphere *vsphere, GPtrArray *machines, GError **error);
+/* tags_attach.c: attach `tags` (of char *, "category/tag") to a machine, as far as the server has
+ * them.  Each that it did not attach is told to `placement`, with the reason. */
+void vsphere_attach_tags(struct vsphere *vsphere, const struct moref *self, const GPtrArray *tags,
+                         struct placement *placement);
 
 /* freeze.c, thaw.c, clean.c */
 struct frozen *vsphere_freeze(struct hypervisor *self, const struct machine *machine,
