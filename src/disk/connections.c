@@ -76,7 +76,10 @@ wait_for_answer(struct nbd_handle *handle, guint silence_s, int64_t cookie)
     while (end == CONNECTIONS_DONE && cookie > 0 &&
            (completed = nbd_aio_command_completed(handle, (uint64_t)cookie)) == 0)
         end = wait_a_while(&wait);
-    return completed < 0 ? CONNECTIONS_REFUSED : end;
+    if (completed < 0)
+        return CONNECTIONS_REFUSED;
+    /* It is the waiting that has failed: the answer may still come. */
+    return end == CONNECTIONS_REFUSED && cookie > 0 ? CONNECTIONS_LOST : end;
 }
 
 static enum connections_end
@@ -173,8 +176,9 @@ fail_open(const struct connections *connections, struct nbd_handle *handle,
                      connections->label, words);
 }
 
+/* *ret_silent: why not was that it said nothing. */
 static struct nbd_handle *
-connect_uri(const struct connections *connections, GError **error)
+connect_uri(const struct connections *connections, gboolean *ret_silent, GError **error)
 {
     struct nbd_handle *handle = new_handle(connections->label, error);
     if (handle == NULL)
@@ -182,6 +186,7 @@ connect_uri(const struct connections *connections, GError **error)
     enum connections_end end = CONNECTIONS_REFUSED;
     if (nbd_aio_connect_uri(handle, connections->uri) == 0)
         end = wait_until_ready(handle, connections->silence_s);
+    *ret_silent = end == CONNECTIONS_SILENT;
     if (end == CONNECTIONS_DONE) {
         keep_alive(handle);
         return handle;
@@ -275,7 +280,7 @@ connections_open(const char *uri, gboolean replace, const struct disk_nbd_option
         g_free(connections->remedy);
         connections->remedy = g_strdup(options->remedy);
     }
-    struct nbd_handle *handle = connect_uri(connections, error);
+    struct nbd_handle *handle = connect_uri(connections, &connections->silent, error);
     if (handle == NULL)
         return NULL;
     add(connections, handle);
@@ -324,9 +329,9 @@ connections_remedy(const struct connections *connections)
 
 /* One more connection to the server; it must still be the same disk. */
 static struct nbd_handle *
-connect_again(struct connections *connections, GError **error)
+connect_again(struct connections *connections, gboolean *ret_silent, GError **error)
 {
-    struct nbd_handle *handle = connect_uri(connections, error);
+    struct nbd_handle *handle = connect_uri(connections, ret_silent, error);
     if (handle == NULL)
         return NULL;
     struct connections_offer offer;
@@ -351,12 +356,16 @@ connect_again(struct connections *connections, GError **error)
 static struct nbd_handle *
 take_new(struct connections *connections, GError **error)
 {
+    gboolean silent = FALSE;
     connections->open++;
     g_mutex_unlock(&connections->lock);
-    struct nbd_handle *handle = connect_again(connections, error);
+    struct nbd_handle *handle = connect_again(connections, &silent, error);
     g_mutex_lock(&connections->lock);
     if (handle == NULL) {
         connections->open--;
+        /* While it serves another one it may only want no more of them. */
+        if (silent && connections->open == 0)
+            connections->silent = connections->lost = TRUE;
         g_cond_broadcast(&connections->returned);
     }
     return handle;
@@ -431,7 +440,7 @@ connections_give(struct connections *connections, struct nbd_handle *handle, int
 {
     *ret =
         (struct connections_answer){.end = wait_for_answer(handle, connections->silence_s, cookie)};
-    if (ret->end == CONNECTIONS_REFUSED) {
+    if (ret->end == CONNECTIONS_REFUSED || ret->end == CONNECTIONS_LOST) {
         /* Both are the thread's and gone after the next call of libnbd. */
         ret->number = nbd_get_errno();
         ret->words = take_words();

@@ -4,6 +4,7 @@
 #include "disk_suite.h"
 #include "nbd_server.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -474,6 +475,79 @@ test_slow_read(void)
     nbd_server_stop(server, SIGTERM);
 }
 
+/* A lost connection is replaced, but not by one after the other that is waited for. */
+static void
+test_silent_again(void)
+{
+    auto_scratch scratch = scratch_new();
+    struct nbd_server *server = START(&scratch, "pattern", "8M");
+    if (server == NULL)
+        return;
+    GError *error = NULL;
+    guint8 byte;
+    g_autofree char *path = scratch_path(&scratch, "again");
+    g_autofree char *uri = g_strconcat("nbd+unix:///?socket=", path, NULL);
+    struct drip once = {.listener = listen_at(path),
+                        .path = strchr(nbd_server_uri(server), '=') + 1};
+    GThread *thread = g_thread_new("drip", drip, &once);
+    struct disk *disk = disk_nbd_open_with(uri, FALSE, &soon, &error);
+    g_assert_no_error(error);
+    g_assert_true(disk_read(disk, 0, &byte, 1, &error));
+    nbd_server_stop(server, SIGKILL);
+    g_thread_join(thread);
+    g_assert_false(disk_read(disk, 0, &byte, 1, &error));
+    g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_NETWORK);
+    g_clear_error(&error);
+    for (guint i = 0; i < 3; i++)
+        expect_silence(disk_read(disk, 0, &byte, 1, &error), &error);
+    disk_close(disk);
+    guint tries = 0;
+    struct pollfd poll_fd = {.fd = once.listener, .events = POLLIN};
+    for (; poll(&poll_fd, 1, 0) == 1; tries++)
+        close(accept(once.listener, NULL, NULL));
+    g_assert_cmpuint(tries, ==, 1);
+    close(once.listener);
+}
+
+/* Instead of the C library's: so that it fails when a test wants it. */
+static int poll_fails; /* atomic: the next one */
+
+int
+poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+    const struct timespec limit = {timeout / 1000, timeout % 1000 * 1000000L};
+    if (!g_atomic_int_compare_and_exchange(&poll_fails, 1, 0))
+        return ppoll(fds, n, timeout < 0 ? NULL : &limit, NULL);
+    errno = ENOMEM;
+    return -1;
+}
+
+/* The answer that was not waited for must not come into the buffer, which is the caller's again. */
+static void
+test_wait_fails(void)
+{
+    auto_scratch scratch = scratch_new();
+    struct nbd_server *server = START(&scratch, "--filter=delay", "pattern", "8M", "rdelay=300ms");
+    if (server == NULL)
+        return;
+    g_autoptr(GError) error = NULL;
+    guint8 first[4096], second[4096], as_it_was[4096];
+    struct disk *disk = disk_nbd_open(nbd_server_uri(server), FALSE, &error);
+    g_assert_no_error(error);
+    g_atomic_int_set(&poll_fails, 1);
+    g_assert_false(disk_read(disk, MIB, first, sizeof first, &error));
+    g_assert_error(error, SLIPWAY_ERROR, SLIPWAY_ERROR_NETWORK);
+    g_clear_error(&error);
+    memset(first, 0xaa, sizeof first);
+    memset(as_it_was, 0xaa, sizeof as_it_was);
+    g_assert_true(disk_read(disk, MIB, second, sizeof second, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(second[5], ==, MIB >> 16);
+    g_assert_cmpmem(first, sizeof first, as_it_was, sizeof as_it_was);
+    disk_close(disk);
+    nbd_server_stop(server, SIGTERM);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -503,7 +577,9 @@ main(int argc, char **argv)
     g_test_add_func("/disk/nbd/silent-greeting", test_silent_greeting);
     g_test_add_func("/disk/nbd/silent-read", test_silent_read);
     g_test_add_func("/disk/nbd/silent-write", test_silent_write);
+    g_test_add_func("/disk/nbd/silent-again", test_silent_again);
     g_test_add_func("/disk/nbd/silent-cancelled", test_silent_cancelled);
+    g_test_add_func("/disk/nbd/wait-fails", test_wait_fails);
     g_test_add_func("/disk/nbd/slow-read", test_slow_read);
     return g_test_run();
 }

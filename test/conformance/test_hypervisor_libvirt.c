@@ -229,6 +229,7 @@ read_and_thaw(struct frozen *frozen)
     g_autoptr(GError) error = NULL;
     g_assert_true(disk_read(frozen_get_disk(frozen, 0)->disk, 0, bytes, sizeof bytes, &error));
     g_assert_true(frozen_thaw(frozen, &error));
+    g_assert_cmpstr(frozen_torn(frozen), ==, NULL);
     g_assert_true(frozen_settle(frozen, TRUE, &error));
     g_assert_no_error(error);
     frozen_free(frozen);
