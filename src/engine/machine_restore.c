@@ -201,12 +201,11 @@ check_same_disk(const struct machine *machine, const struct machine *old,
             : NULL;
     if (was == NULL || was->key == NULL || disk->key == NULL || g_str_equal(was->key, disk->key))
         return TRUE;
-    return error_set(
-        error, SLIPWAY_ERROR_USAGE,
-        "disk %s of %s (%s) is another one than when it was backed up (%s): name it as "
-        "a disk to be restored if it is to be overwritten all the same",
-        disk->name, machine->name, disk->path != NULL ? disk->path : disk->key,
-        was->path != NULL ? was->path : was->key);
+    return error_set(error, SLIPWAY_ERROR_USAGE,
+                     "disk %s of %s (%s) is another one than when it was backed up (%s): name it "
+                     "(--only-disk %s) if it is to be overwritten all the same",
+                     disk->name, machine->name, disk->path != NULL ? disk->path : disk->key,
+                     was->path != NULL ? was->path : was->key, name);
 }
 
 static gboolean

@@ -35,7 +35,8 @@ static const struct {
 };
 
 /* A parser of JSON takes many times the memory of its text; this bounds how often, and how deep it
- * recurses, before it sees any of it. */
+ * recurses, before it sees any of it.  It ends at a zero byte at the latest, and so does this: what
+ * follows is no JSON. */
 static gboolean
 fits(const guint8 *text, gsize length)
 {

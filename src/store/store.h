@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* store.h: an open store: its repo, what its `config` object says, and its key.
  *
- * Immutable once open but for store_set_config(); any thread.  What is done with it has types of
- * its own: chunk_reader reads, store_writer adds, sweeper removes; a reader cannot delete. */
+ * Immutable once open but for store_set_config() and the shelf of sets; any thread.  What is done
+ * with it has types of its own: chunk_reader reads, store_writer adds, sweeper removes; a reader
+ * cannot delete. */
 #pragma once
 
 #include "repo/repo.h"

@@ -404,6 +404,7 @@ test_over_refused(void)
     char *key = g_steal_pointer(&machine_find_disk(machine, "scsi0:1")->key);
     machine_find_disk(machine, "scsi0:1")->key = g_strdup("a new one");
     refuse_over(scene, NULL, &options, SLIPWAY_ERROR_USAGE, "is another one than when");
+    refuse_over(scene, NULL, &options, SLIPWAY_ERROR_USAGE, "name it (--only-disk scsi0:1)");
     g_free(machine_find_disk(machine, "scsi0:1")->key);
     machine_find_disk(machine, "scsi0:1")->key = key;
     machine_find_disk(machine, "scsi0:1")->skip = g_strdup("a raw device");
